@@ -1,0 +1,87 @@
+//! What every sealed body has in common: deterministic CBOR with a version, and agreement with the clear part.
+
+use protocol::cbor::{CborError, Fields, Value};
+use protocol::envelope::commit::Kind;
+use protocol::id::IdError;
+
+use super::{Settings, Snapshot};
+
+/// The version that bodies of this format carry.
+const VERSION: u64 = 1;
+
+/// What a commit says, once opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    Snapshot(Snapshot),
+    Settings(Settings),
+}
+
+/// Why an opened body is unreadable. The commit keeps its place in the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    #[error("version {version} is not known")]
+    Version { version: u64 },
+    #[error(transparent)]
+    Cbor(#[from] CborError),
+    #[error(transparent)]
+    Id(#[from] IdError),
+    #[error("breaks a rule: {0}")]
+    Rule(&'static str),
+}
+
+impl Body {
+    pub(super) fn decode(bytes: &[u8], kind: Kind) -> Result<Self, BodyError> {
+        let (body, encoded) = match kind {
+            Kind::Snapshot(flags) => {
+                let body = Snapshot::decode(bytes)?;
+                if body.partial != flags.partial {
+                    return Err(BodyError::Rule("head and body disagree on whether the snapshot is partial"));
+                }
+                let encoded = body.encode();
+                (Self::Snapshot(body), encoded)
+            }
+            Kind::Settings => {
+                let body = Settings::decode(bytes)?;
+                let encoded = body.encode();
+                (Self::Settings(body), encoded)
+            }
+        };
+        // The formats write nothing for what is empty, zero or false; any other spelling of it is not theirs.
+        if encoded == bytes { Ok(body) } else { Err(BodyError::Rule("not the one encoding of its content")) }
+    }
+}
+
+/// The fields of a body of this version, the version taken out.
+pub(super) fn read(bytes: &[u8]) -> Result<Fields, BodyError> {
+    let mut fields = Value::decode(bytes)?.into_fields()?;
+    match fields.need(0)?.into_u64()? {
+        VERSION => Ok(fields),
+        version => Err(BodyError::Version { version }),
+    }
+}
+
+/// The encoding of a body: its version, the fields that are there, then those of later versions.
+pub(super) fn write(fields: Vec<(u64, Option<Value>)>, extensions: &[(u64, Value)]) -> Vec<u8> {
+    let version = (0, Some(Value::Uint(VERSION)));
+    map(std::iter::once(version).chain(fields), extensions).encode()
+}
+
+/// A map of the fields that are there.
+pub(super) fn map(
+    fields: impl IntoIterator<Item = (u64, Option<Value>)>,
+    extensions: &[(u64, Value)],
+) -> Value {
+    let present = fields.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    Value::Map(present.chain(extensions.iter().cloned()).collect())
+}
+
+/// `true`, or nothing.
+pub(super) fn flag(set: bool) -> Option<Value> {
+    set.then_some(Value::True)
+}
+
+/// An array, or nothing if it is empty.
+pub(super) fn array(items: impl IntoIterator<Item = Value>) -> Option<Value> {
+    let items: Vec<Value> = items.into_iter().collect();
+    (!items.is_empty()).then_some(Value::Array(items))
+}

@@ -1,0 +1,126 @@
+//! The sealed body of a vault's settings (kind 3), always whole.
+
+use std::collections::BTreeSet;
+
+use protocol::cbor::Value;
+use protocol::id::{DeviceId, SourceId};
+
+use super::BodyError;
+use super::body::{array, flag, map, read, write};
+
+/// The settings of a vault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub vault_name: String,
+    pub sources: Vec<Source>,
+    /// Chunks are stored as they are, so that their sizes do not depend on their content.
+    pub compression_off: bool,
+    pub devices: Vec<DeviceName>,
+    /// Fields of later versions, kept as they are.
+    pub extensions: Vec<(u64, Value)>,
+}
+
+/// Where snapshots come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    pub source: SourceId,
+    pub name: String,
+    /// The folder on its device; empty for browser uploads.
+    pub path: Vec<u8>,
+    /// What is left out.
+    pub exclude: Vec<Vec<u8>>,
+    pub paused: bool,
+    /// The one device that writes it, or none: the source of browser uploads, of which a vault has at most one.
+    pub device: Option<DeviceId>,
+    /// Fields of later versions, kept as they are.
+    pub extensions: Vec<(u64, Value)>,
+}
+
+/// What a person called a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceName {
+    pub device: DeviceId,
+    pub name: String,
+}
+
+impl Settings {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let fields = vec![
+            (1, Some(Value::Text(self.vault_name.clone()))),
+            (2, Some(Value::Array(self.sources.iter().map(Source::to_value).collect()))),
+            (3, flag(self.compression_off)),
+            (4, array(self.devices.iter().map(DeviceName::to_value))),
+        ];
+        write(fields, &self.extensions)
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, BodyError> {
+        let mut fields = read(bytes)?;
+        let vault_name = fields.need(1)?.into_text()?;
+        let sources = fields.need(2)?.into_array()?;
+        let compression_off = fields.flag(3)?;
+        let devices = fields.take(4).map_or(Ok(Vec::new()), Value::into_array)?;
+        let settings = Self {
+            vault_name,
+            sources: sources.into_iter().map(Source::from_value).collect::<Result<_, _>>()?,
+            compression_off,
+            devices: devices.into_iter().map(DeviceName::from_value).collect::<Result<_, _>>()?,
+            extensions: fields.finish()?,
+        };
+        settings.check_rules()?;
+        Ok(settings)
+    }
+
+    fn check_rules(&self) -> Result<(), BodyError> {
+        let mut seen = BTreeSet::new();
+        if !self.sources.iter().all(|source| seen.insert(source.source)) {
+            return Err(BodyError::Rule("a source is listed twice"));
+        }
+        if self.sources.iter().filter(|source| source.device.is_none()).count() > 1 {
+            return Err(BodyError::Rule("more than one source of browser uploads"));
+        }
+        Ok(())
+    }
+}
+
+impl Source {
+    fn to_value(&self) -> Value {
+        let fields = [
+            (0, Some(Value::bytes(self.source.as_bytes()))),
+            (1, Some(Value::Text(self.name.clone()))),
+            (2, (!self.path.is_empty()).then(|| Value::bytes(&self.path))),
+            (3, array(self.exclude.iter().map(Value::bytes))),
+            (4, flag(self.paused)),
+            (5, Some(Value::bytes(DeviceId::to_field(self.device)))),
+        ];
+        map(fields, &self.extensions)
+    }
+
+    fn from_value(value: Value) -> Result<Self, BodyError> {
+        let mut fields = value.into_fields()?;
+        let source = SourceId::from_bytes(fields.need(0)?.into_byte_array()?)?;
+        let name = fields.need(1)?.into_text()?;
+        let path = fields.take(2).map_or(Ok(Vec::new()), Value::into_bytes)?;
+        let exclude = fields.take(3).map_or(Ok(Vec::new()), Value::into_array)?;
+        Ok(Self {
+            source,
+            name,
+            path,
+            exclude: exclude.into_iter().map(Value::into_bytes).collect::<Result<_, _>>()?,
+            paused: fields.flag(4)?,
+            device: DeviceId::from_field(fields.need(5)?.into_byte_array()?),
+            extensions: fields.finish()?,
+        })
+    }
+}
+
+impl DeviceName {
+    fn to_value(&self) -> Value {
+        Value::Array(vec![Value::bytes(self.device.as_bytes()), Value::Text(self.name.clone())])
+    }
+
+    fn from_value(value: Value) -> Result<Self, BodyError> {
+        let [device, name] = value.into_tuple()?;
+        Ok(Self { device: DeviceId::from_bytes(device.into_byte_array()?)?, name: name.into_text()? })
+    }
+}

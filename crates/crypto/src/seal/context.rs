@@ -1,0 +1,129 @@
+//! What a SEAL is bound to. One type per row of the format's table; each names the type byte, the type of key it is
+//! sealed under, and the bytes of its context, so that no call can mix them.
+
+use protocol::id::{AccountId, DeviceId, EnrolmentId, VaultId};
+use protocol::signature::PublicKey;
+
+use crate::account::{AccountKey, WrapKey};
+use crate::password::{Kdf, PasswordKek};
+use crate::recovery::{RecoveryKek, RecoveryKey};
+use crate::secret::{Secret, secret_key};
+use crate::vault::{CommitKey, IndexKey, VaultKey};
+
+mod private {
+    pub trait Sealed {}
+}
+
+/// A row of the table. Implemented here only.
+pub trait Context: private::Sealed {
+    /// The type of key that seals it.
+    type Key: Secret;
+    /// The type byte.
+    const TYPE: u8;
+
+    /// The key epoch in the header: that of the vault's key, else 0.
+    fn epoch(&self) -> u32 {
+        0
+    }
+
+    /// An ASCII word, then fields of fixed length (a cache's name, the one exception, stands last).
+    fn encode(&self) -> Vec<u8>;
+}
+
+/// A row whose content is a key.
+pub trait KeyContext: Context {
+    /// The type of key inside.
+    type Content: Secret + for<'a> TryFrom<&'a [u8]>;
+}
+
+/// 0x01: the account key under the password.
+#[derive(Debug, Clone, Copy)]
+pub struct AccountByPassword {
+    pub account: AccountId,
+    pub kdf: Kdf,
+}
+
+/// 0x02: the account key under the recovery key.
+#[derive(Debug, Clone, Copy)]
+pub struct AccountByRecovery {
+    pub account: AccountId,
+}
+
+/// 0x03: a vault key of one epoch under the account.
+#[derive(Debug, Clone, Copy)]
+pub struct VaultOfAccount {
+    pub account: AccountId,
+    pub vault: VaultId,
+    pub epoch: u32,
+}
+
+/// 0x04: the recovery key under the account, so that it can be shown again.
+#[derive(Debug, Clone, Copy)]
+pub struct RecoveryOfAccount {
+    pub account: AccountId,
+}
+
+secret_key! {
+    /// What an enrolled device and the account share, for the keys of its vaults.
+    root DeviceWrapKey
+}
+
+/// 0x05: what a device needs to use a vault, under its wrap key.
+#[derive(Debug, Clone, Copy)]
+pub struct DeviceVaultKey {
+    pub enrolment: EnrolmentId,
+    pub device: DeviceId,
+    pub vault: VaultId,
+    pub epoch: u32,
+    pub device_public: PublicKey,
+}
+
+/// 0x20: the body of a commit.
+#[derive(Debug, Clone, Copy)]
+pub struct CommitBody<'a> {
+    /// The commit's envelope up to the length of this SEAL.
+    pub head: &'a [u8; 136],
+    pub epoch: u32,
+}
+
+/// 0x40: a cache that a client keeps on disk.
+#[derive(Debug, Clone, Copy)]
+pub struct Cache<'a> {
+    pub vault: VaultId,
+    pub name: &'a str,
+    pub epoch: u32,
+}
+
+macro_rules! context {
+    ($row:ty: $kind:literal under $key:ty, |$it:ident| [$($part:expr),+] $(, epoch $epoch:expr)? $(, content $content:ty)?) => {
+        impl private::Sealed for $row {}
+        impl Context for $row {
+            type Key = $key;
+            const TYPE: u8 = $kind;
+            $(fn epoch(&self) -> u32 {
+                let $it = self;
+                $epoch
+            })?
+            fn encode(&self) -> Vec<u8> {
+                let $it = self;
+                let parts: &[&[u8]] = &[$($part),+];
+                parts.concat()
+            }
+        }
+        $(impl KeyContext for $row {
+            type Content = $content;
+        })?
+    };
+}
+
+context!(AccountByPassword: 0x01 under PasswordKek,
+    |c| [b"account", c.account.as_bytes(), &[Kdf::ID], &c.kdf.iterations().to_be_bytes()], content AccountKey);
+context!(AccountByRecovery: 0x02 under RecoveryKek, |c| [b"account", c.account.as_bytes()], content AccountKey);
+context!(VaultOfAccount: 0x03 under WrapKey,
+    |c| [b"vault", c.account.as_bytes(), c.vault.as_bytes(), &c.epoch.to_be_bytes()], epoch c.epoch, content VaultKey);
+context!(RecoveryOfAccount: 0x04 under WrapKey, |c| [b"recovery", c.account.as_bytes()], content RecoveryKey);
+context!(DeviceVaultKey: 0x05 under DeviceWrapKey,
+    |c| [b"enrol", c.enrolment.as_bytes(), c.device.as_bytes(), c.vault.as_bytes(), &c.epoch.to_be_bytes(), c.device_public.as_bytes()],
+    epoch c.epoch);
+context!(CommitBody<'_>: 0x20 under CommitKey, |c| [b"commit", c.head], epoch c.epoch);
+context!(Cache<'_>: 0x40 under IndexKey, |c| [b"cache", c.vault.as_bytes(), c.name.as_bytes()], epoch c.epoch);
