@@ -1,0 +1,131 @@
+//! Cuts and chunks of files.
+
+use backup::{Chunker, FileSplitter, INLINE_LEN_MAX, MAX_CHUNK_LEN, MIN_CHUNK_LEN, Remainder};
+use crypto::vault::SipKeys;
+use proptest::prelude::*;
+
+const KEYS: SipKeys = SipKeys { k0: 0x0123_4567_89ab_cdef, k1: 0xfedc_ba98_7654_3210 };
+const MIB: usize = 1 << 20;
+
+fn random(seed: u64, len: usize) -> Vec<u8> {
+    let mut data = vec![0; len];
+    blake3::Hasher::new().update(&seed.to_be_bytes()).finalize_xof().fill(&mut data);
+    data
+}
+
+fn cuts<'a>(keys: &SipKeys, slices: impl IntoIterator<Item = &'a [u8]>) -> Vec<usize> {
+    let mut chunker = Chunker::new(keys);
+    let (mut ends, mut at) = (Vec::new(), 0);
+    for mut slice in slices {
+        while let Some(cut) = chunker.next_cut(slice) {
+            at += cut;
+            ends.push(at);
+            slice = &slice[cut..];
+        }
+        at += slice.len();
+    }
+    ends
+}
+
+fn split(data: &[u8]) -> (Vec<Vec<u8>>, backup::SplitFile) {
+    let mut splitter = FileSplitter::new(&KEYS);
+    let chunks = splitter.push(data);
+    (chunks, splitter.finish())
+}
+
+/// Data that is random here and constant there, in pieces around the sizes that matter.
+fn data() -> impl Strategy<Value = Vec<u8>> {
+    let len = prop_oneof![
+        0..200usize,
+        MIN_CHUNK_LEN - 70..MIN_CHUNK_LEN + 70,
+        MIN_CHUNK_LEN..5 * MIB,
+        MAX_CHUNK_LEN - 70..MAX_CHUNK_LEN + 70,
+    ];
+    let piece = (any::<u64>(), prop_oneof![Just(None), any::<u8>().prop_map(Some), Just(Some(0x5c))], len)
+        .prop_map(|(seed, constant, len)| constant.map_or_else(|| random(seed, len), |byte| vec![byte; len]));
+    prop::collection::vec(piece, 1..4).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn slices_of_any_size_give_the_cuts_of_one_buffer(
+        data in data(),
+        sizes in prop::collection::vec(prop_oneof![1..100usize, 1..MIB, Just(4 * MIB)], 1..40),
+    ) {
+        let mut slices = Vec::new();
+        let mut rest = data.as_slice();
+        for size in sizes.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (slice, after) = rest.split_at((*size).min(rest.len()));
+            slices.push(slice);
+            rest = after;
+        }
+        prop_assert_eq!(cuts(&KEYS, slices), cuts(&KEYS, [data.as_slice()]));
+    }
+
+    #[test]
+    fn chunks_are_the_file_and_have_lengths_in_bounds(data in data()) {
+        let (chunks, end) = split(&data);
+        let lens: Vec<_> = chunks.iter().map(Vec::len).collect();
+        prop_assert!(lens.iter().all(|len| (MIN_CHUNK_LEN..=MAX_CHUNK_LEN).contains(len)), "{lens:?}");
+        let tail = match &end.remainder {
+            Remainder::Inline(tail) => {
+                prop_assert!(data.len() <= INLINE_LEN_MAX && chunks.is_empty());
+                tail.as_slice()
+            }
+            Remainder::Chunk(tail) => {
+                prop_assert!((1..=MAX_CHUNK_LEN).contains(&tail.len()));
+                tail
+            }
+            Remainder::Nothing => &[],
+        };
+        prop_assert!([chunks.concat(), tail.to_vec()].concat() == data, "the chunks are not the file");
+        prop_assert_eq!(end.size, data.len() as u64);
+        prop_assert_eq!(end.hash, *blake3::hash(&data).as_bytes());
+    }
+
+    #[test]
+    fn cuts_come_back_after_an_inserted_byte(seed: u64, at in 0..4 * MIB, byte: u8) {
+        let data = random(seed, 20 * MIB);
+        let changed = [&data[..at], &[byte], &data[at..]].concat();
+        let before = cuts(&KEYS, [data.as_slice()]);
+        let after: Vec<_> = cuts(&KEYS, [changed.as_slice()]).iter().map(|cut| cut - 1).collect();
+        let common = before.iter().find(|cut| **cut > at && after.contains(cut));
+        prop_assert!(common.is_some_and(|cut| cut - at < 16 * MIB), "{common:?}");
+    }
+}
+
+#[test]
+fn a_file_of_512_kib_is_one_chunk() {
+    for len in [INLINE_LEN_MAX + 1, MIN_CHUNK_LEN - 1, MIN_CHUNK_LEN] {
+        let (chunks, end) = split(&random(1, len));
+        let last = match end.remainder {
+            Remainder::Chunk(last) => Some(last.len()),
+            _ => None,
+        };
+        let lens: Vec<_> = chunks.iter().map(Vec::len).chain(last).collect();
+        assert_eq!(lens, [len]);
+    }
+}
+
+#[test]
+fn a_file_of_1_kib_is_inline_and_one_byte_more_is_a_chunk() {
+    let remainder = |len| split(&random(2, len)).1.remainder;
+    assert_eq!(remainder(0), Remainder::Inline(Vec::new()));
+    assert_eq!(remainder(INLINE_LEN_MAX), Remainder::Inline(random(2, INLINE_LEN_MAX)));
+    assert_eq!(remainder(INLINE_LEN_MAX + 1), Remainder::Chunk(random(2, INLINE_LEN_MAX + 1)));
+}
+
+#[test]
+fn another_key_cuts_elsewhere_even_in_constant_data() {
+    let other = SipKeys { k0: KEYS.k0 + 1, k1: KEYS.k1 };
+    for data in [random(3, 16 * MIB), vec![0; 16 * MIB]] {
+        let mine = cuts(&KEYS, [data.as_slice()]);
+        assert!(!mine.is_empty());
+        assert_ne!(mine, cuts(&other, [data.as_slice()]));
+    }
+}
