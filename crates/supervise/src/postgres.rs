@@ -13,7 +13,7 @@ use std::{
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
-use crate::process::{self, Launch, Process, Signal};
+use crate::process::{self, DeathSignal, Launch, Process, Signal};
 
 /// PostgreSQL refuses to run as root; Debian's package makes this user for it.
 const SYSTEM_USER: &str = "postgres";
@@ -21,8 +21,8 @@ const SYSTEM_USER: &str = "postgres";
 const SUPERUSER: &str = "postgres";
 /// Part of the socket's file name only: nothing listens on TCP.
 const SOCKET_PORT: &str = "5432";
-const READY_LIMIT: Duration = Duration::from_secs(60);
-const STOP_LIMIT: Duration = Duration::from_secs(60);
+const READY_LIMIT: Duration = Duration::from_mins(1);
+const STOP_LIMIT: Duration = Duration::from_mins(1);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -60,14 +60,31 @@ pub struct Postgres {
     bin: PathBuf,
     durability: Durability,
     sockets: TempDir,
-    /// The data of a temporary server, removed after the stop.
-    _data: Option<TempDir>,
+    /// Holds the data of a temporary server, removed after the stop.
+    _folder: Option<TempDir>,
 }
 
 impl Postgres {
     /// Starts a server on `data`, which is created on first use (the parent folder must exist), and waits
     /// until it accepts connections. Its output is appended to `log`.
     pub fn start(data: &Path, log: &Path, durability: Durability) -> Result<Self, Error> {
+        Self::start_owning(data, log, durability, None)
+    }
+
+    /// Starts a server for a test: its data lie in a temporary folder and go away with it.
+    pub fn temporary() -> Result<Self, Error> {
+        let folder = temporary_folder()?;
+        Owner::current()?.give(folder.path())?;
+        let (data, log) = (folder.path().join("data"), folder.path().join("log"));
+        Self::start_owning(&data, &log, Durability::None, Some(folder))
+    }
+
+    fn start_owning(
+        data: &Path,
+        log: &Path,
+        durability: Durability,
+        folder: Option<TempDir>,
+    ) -> Result<Self, Error> {
         let owner = Owner::current()?;
         let bin = installation(data)?;
         create(&bin, data, owner, durability)?;
@@ -82,19 +99,10 @@ impl Postgres {
             command.args(["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]);
         }
         command.current_dir("/");
-        let process = Process::spawn(&command, Launch { user: owner.user, death_signal: Signal::INT, log })?;
-        let server = Self { process, bin, durability, sockets, _data: None };
+        let process =
+            Process::spawn(&command, Launch { user: owner.user, death_signal: DeathSignal::Interrupt, log })?;
+        let server = Self { process, bin, durability, sockets, _folder: folder };
         server.wait_until_ready()?;
-        Ok(server)
-    }
-
-    /// Starts a server for a test: its data lie in a temporary folder and go away with it.
-    pub fn temporary() -> Result<Self, Error> {
-        let folder = temporary_folder()?;
-        Owner::current()?.give(folder.path())?;
-        let log = folder.path().join("log");
-        let mut server = Self::start(&folder.path().join("data"), &log, Durability::None)?;
-        server._data = Some(folder);
         Ok(server)
     }
 
@@ -111,10 +119,10 @@ impl Postgres {
     /// Makes sure that a role without any privilege exists, and a database of the same name that it owns.
     pub fn ensure_database(&self, name: &str) -> Result<(), Error> {
         let admin = self.admin_url();
-        if run_sql(&admin, &format!("SELECT FROM pg_roles WHERE rolname = '{name}'"))?.is_empty() {
+        if run_sql(&admin, &format!("SELECT 1 FROM pg_roles WHERE rolname = '{name}'"))?.is_empty() {
             run_sql(&admin, &format!("CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE"))?;
         }
-        if run_sql(&admin, &format!("SELECT FROM pg_database WHERE datname = '{name}'"))?.is_empty() {
+        if run_sql(&admin, &format!("SELECT 1 FROM pg_database WHERE datname = '{name}'"))?.is_empty() {
             run_sql(&admin, &format!("CREATE DATABASE {name} OWNER {name} TEMPLATE template0"))?;
         }
         Ok(())

@@ -28,13 +28,20 @@ pub enum Error {
     Start { program: String, source: io::Error },
 }
 
+/// What the kernel sends a program when the process that started it dies.
+#[derive(Clone, Copy, Debug)]
+pub enum DeathSignal {
+    Interrupt,
+    Terminate,
+    Kill,
+}
+
 /// How a program is started.
 #[derive(Clone, Copy, Debug)]
 pub struct Launch<'a> {
     /// The user it runs as, if not the current one; only root can choose.
     pub user: Option<&'a str>,
-    /// What the kernel sends it when this process dies.
-    pub death_signal: Signal,
+    pub death_signal: DeathSignal,
     /// Standard output and standard error are appended here.
     pub log: &'a Path,
 }
@@ -168,12 +175,17 @@ pub fn tail(path: &Path, lines: usize) -> String {
     all[all.len().saturating_sub(lines)..].join("\n")
 }
 
-fn through_setpriv(command: &Command, user: Option<&str>, death_signal: Signal) -> Command {
+fn through_setpriv(command: &Command, user: Option<&str>, death_signal: DeathSignal) -> Command {
     let mut wrapped = Command::new("setpriv");
     if let Some(user) = user {
         wrapped.arg(format!("--reuid={user}")).arg(format!("--regid={user}")).arg("--init-groups");
     }
-    wrapped.arg(format!("--pdeathsig={}", death_signal.as_raw())).arg("--");
+    let signal = match death_signal {
+        DeathSignal::Interrupt => "INT",
+        DeathSignal::Terminate => "TERM",
+        DeathSignal::Kill => "KILL",
+    };
+    wrapped.arg(format!("--pdeathsig={signal}")).arg("--");
     wrapped.arg(command.get_program()).args(command.get_args());
     for (key, value) in command.get_envs() {
         match value {

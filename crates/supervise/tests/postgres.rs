@@ -1,4 +1,5 @@
 //! A private PostgreSQL starts, keeps its data, and leaves nothing behind.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{fs, path::Path};
 

@@ -1,13 +1,20 @@
 //! Programs start, stop and die with the one that started them.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{
+    env, fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
-use supervise::process::{Launch, Process, Signal};
+use supervise::process::{DeathSignal, Launch, Process, Signal};
 
 const LONG: Duration = Duration::from_secs(30);
 
 fn sh(script: &str, log: &Path) -> Process {
-    let launch = Launch { user: None, death_signal: Signal::TERM, log };
+    let launch = Launch { user: None, death_signal: DeathSignal::Terminate, log };
     Process::spawn(Command::new("sh").args(["-c", script]), launch).unwrap()
 }
 
@@ -68,8 +75,27 @@ fn dropping_kills() {
 fn a_missing_program_is_told_in_the_log() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
-    let launch = Launch { user: None, death_signal: Signal::TERM, log: &log };
+    let launch = Launch { user: None, death_signal: DeathSignal::Terminate, log: &log };
     let process = Process::spawn(&Command::new("/no/such/program"), launch).unwrap();
     assert_eq!(process.wait(LONG).unwrap().code(), Some(127));
     assert!(process.log_tail(1).contains("/no/such/program"));
+}
+
+#[test]
+fn a_program_dies_with_the_one_that_started_it_even_by_sigkill() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let tests = env::current_exe().unwrap();
+    let hold = tests.parent().unwrap().with_file_name("examples").join("hold");
+    let mut holder =
+        Command::new(hold).arg(&log).args(["sleep", "1000"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut pid = String::new();
+    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut pid).unwrap();
+    // Until then it is still setpriv, which may not have asked for the signal yet.
+    let command_line = format!("/proc/{}/cmdline", pid.trim());
+    wait_until(|| fs::read(&command_line).is_ok_and(|line| line.starts_with(b"sleep")));
+
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    wait_until(|| !is_running(pid.trim()));
 }

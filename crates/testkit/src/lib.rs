@@ -1,0 +1,13 @@
+//! What the tests of several crates need: a database each, programs of this workspace as real processes,
+//! and patience. A dev-dependency only; it knows no protocol and no business rule.
+
+pub mod postgres;
+pub mod program;
+mod wait;
+
+pub use supervise::{
+    net::{free_port, free_ports},
+    process::{Process, Signal},
+};
+pub use tempfile::{TempDir, tempdir};
+pub use wait::wait_until;

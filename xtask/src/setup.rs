@@ -1,0 +1,110 @@
+//! Installs what is missing, and only that. Debian packages are the one thing that leaves the checkout.
+
+use std::{fs, process::Command};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::geteuid;
+
+use crate::{
+    console::say,
+    tools,
+    workspace::{command, has, output, root, run},
+};
+
+const WASM_TARGET: &str = "wasm32-unknown-unknown";
+
+/// A Debian package and how to see that what it brings is there.
+struct Package {
+    name: &'static str,
+    is_present: fn() -> bool,
+}
+
+const FOR_RUNNING: [Package; 4] = [
+    Package { name: "postgresql", is_present: supervise::postgres::is_installed },
+    Package { name: "clang", is_present: || has("clang") },
+    Package { name: "nodejs", is_present: || has("node") },
+    Package { name: "npm", is_present: || has("npm") },
+];
+
+const FOR_TESTING: [Package; 3] = [
+    Package { name: "chromium", is_present: || has("chromium") },
+    Package { name: "chromium-driver", is_present: || has("chromedriver") },
+    Package { name: "python3-venv", is_present: has_python_venv },
+];
+
+/// What `./start` needs.
+pub(crate) fn for_running() -> Result<()> {
+    packages(&FOR_RUNNING)?;
+    wasm_target()?;
+    // The web app's npm packages are Trunk's business: a hook in Trunk.toml.
+    tools::install_from_crates_io()
+}
+
+/// What `./test` needs.
+pub(crate) fn for_testing() -> Result<()> {
+    for_running()?;
+    packages(&FOR_TESTING)?;
+    tools::install_from_pypi(&tools::FOR_TESTING)?;
+    node_modules("e2e")
+}
+
+/// What changing the code needs.
+pub(crate) fn for_developing() -> Result<()> {
+    for_testing()?;
+    tools::install_from_pypi(&tools::FOR_DEVELOPING)?;
+    say("Everything is installed.");
+    Ok(())
+}
+
+fn packages(wanted: &[Package]) -> Result<()> {
+    let missing = || wanted.iter().filter(|package| !(package.is_present)()).map(|package| package.name);
+    let names: Vec<&str> = missing().collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let by_hand = format!("missing Debian packages; install them with: apt-get install {}", names.join(" "));
+    let mut apt_get = match (has("apt-get"), geteuid().is_root(), has("sudo")) {
+        (true, true, _) => Command::new("apt-get"),
+        (true, false, true) => {
+            let mut sudo = Command::new("sudo");
+            sudo.arg("apt-get");
+            sudo
+        }
+        _ => bail!(by_hand),
+    };
+    say(&format!("Installing Debian packages: {}", names.join(" ")));
+    apt_get.args(["install", "--yes", "--no-install-recommends"]).args(&names);
+    run(apt_get.env("DEBIAN_FRONTEND", "noninteractive")).context(by_hand)?;
+    match missing().next() {
+        Some(name) => bail!("package {name} is installed but its programs are not on PATH"),
+        None => Ok(()),
+    }
+}
+
+fn has_python_venv() -> bool {
+    Command::new("python3").args(["-c", "import ensurepip"]).output().is_ok_and(|ran| ran.status.success())
+}
+
+fn wasm_target() -> Result<()> {
+    let library = output(command("rustc")?.args(["--print", "target-libdir", "--target", WASM_TARGET]))?;
+    if fs::exists(library.trim())? {
+        return Ok(());
+    }
+    say(&format!("Adding the Rust target {WASM_TARGET}"));
+    run(command("rustup")?.args(["target", "add", WASM_TARGET]))
+}
+
+/// `npm ci`, unless npm's own record in `node_modules` is newer than the lock file.
+fn node_modules(folder: &str) -> Result<()> {
+    let folder = root().join(folder);
+    let Ok(lock) = fs::metadata(folder.join("package-lock.json")) else { return Ok(()) };
+    let installed = fs::metadata(folder.join("node_modules/.package-lock.json"));
+    if installed.is_ok_and(|installed| installed.modified().ok() >= lock.modified().ok()) {
+        return Ok(());
+    }
+    say(&format!("Installing the npm packages of {}", folder.display()));
+    let mut npm = command("npm")?;
+    npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(folder);
+    // Tests use Debian's Chromium.
+    run(npm.env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1"))
+}

@@ -1,0 +1,144 @@
+//! The coordinator and the nodes: their command lines, and one of them as a running program.
+
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use supervise::{
+    net::get_status,
+    process::{DeathSignal, Launch, Process, Signal},
+};
+
+use super::{Options, data::DataFolder, log};
+use crate::console::complain;
+
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// After running this long, the next restart is prompt again.
+const STABLE: Duration = Duration::from_mins(1);
+
+/// Everything that the command lines are made of.
+pub(super) struct Plan<'a> {
+    pub(super) options: &'a Options,
+    pub(super) data: &'a DataFolder,
+    /// The folder with the built programs.
+    pub(super) programs: &'a Path,
+    /// The folder with the built web app.
+    pub(super) web: &'a Path,
+}
+
+impl Plan<'_> {
+    pub(super) fn coordinator(&self, database_url: &str) -> Result<Server> {
+        let port = self.options.port;
+        let mut command = Command::new(self.programs.join("triplicate-coordinator"));
+        command.args(["serve", "--database-url", database_url]);
+        command.args(["--listen", &format!("127.0.0.1:{port}")]);
+        command.args(["--public-url", &format!("http://localhost:{port}")]);
+        command.arg("--data").arg(self.data.path().join("coordinator"));
+        command.arg("--web").arg(self.web);
+        if let Some(replicas) = self.options.replicas {
+            command.args(["--replicas", &replicas.to_string()]);
+        }
+        Server::start("coordinator".to_owned(), port, command, self.data)
+    }
+
+    /// `number` counts from 1.
+    pub(super) fn node(&self, number: u16) -> Result<Server> {
+        let coordinator = self.options.port;
+        let port = coordinator + number;
+        let name = format!("node-{number}");
+        let mut command = Command::new(self.programs.join("triplicate-node"));
+        command.arg("--data").arg(self.data.path().join(&name));
+        command.args(["--listen", &format!("127.0.0.1:{port}")]);
+        command.args(["--public-url", &format!("http://localhost:{port}")]);
+        command.args(["--coordinator", &format!("http://localhost:{coordinator}")]);
+        command.args(["--zone", &format!("zone-{number}")]);
+        command.arg("--join-token-file").arg(self.data.path().join("coordinator/join-token"));
+        Server::start(name, port, command, self.data)
+    }
+}
+
+/// A running server that is started again when it dies.
+pub(super) struct Server {
+    name: String,
+    port: u16,
+    command: Command,
+    process: Process,
+    started: Instant,
+    /// Waited before the next restart.
+    pause: Duration,
+    /// Set while it is down.
+    restart_at: Option<Instant>,
+}
+
+impl Server {
+    fn start(name: String, port: u16, mut command: Command, data: &DataFolder) -> Result<Self> {
+        command.env("NO_COLOR", "1");
+        log::rotate(&data.log(&name))?;
+        let process = spawn(&name, &command, data)?;
+        let pause = Duration::from_secs(1);
+        Ok(Self { name, port, command, process, started: Instant::now(), pause, restart_at: None })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        get_status(self.port, "/readyz").is_ok_and(|status| status == 200)
+    }
+
+    /// One line about its death, if it is dead.
+    pub(super) fn obituary(&self) -> Option<String> {
+        let status = self.process.exited()?;
+        let last = self.process.log_tail(1);
+        Some(format!("{} ended ({status}): {last} (more in {})", self.name, self.process.log().display()))
+    }
+
+    /// Starts it again if it died and has paused long enough.
+    pub(super) fn keep_alive(&mut self, now: Instant, data: &DataFolder) -> Result<()> {
+        match self.restart_at {
+            None => {
+                let Some(obituary) = self.obituary() else { return Ok(()) };
+                if now.duration_since(self.started) > STABLE {
+                    self.pause = Duration::from_secs(1);
+                }
+                complain(&format!("{obituary}; it starts again in {} s", self.pause.as_secs()));
+                self.restart_at = Some(now + self.pause);
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            }
+            Some(at) if now >= at => {
+                self.process = spawn(&self.name, &self.command, data)?;
+                self.started = now;
+                self.restart_at = None;
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Asks it to stop, without waiting.
+    pub(super) fn ask_to_stop(&self) {
+        self.process.signal(Signal::TERM);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.stop(Signal::TERM, STOP_LIMIT);
+    }
+}
+
+fn spawn(name: &str, command: &Command, data: &DataFolder) -> Result<Process> {
+    let log = data.log(name);
+    let process =
+        Process::spawn(command, Launch { user: None, death_signal: DeathSignal::Terminate, log: &log })?;
+    let file = data.pid_file(name);
+    fs::write(&file, process.pid().to_string())
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(process)
+}
