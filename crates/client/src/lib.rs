@@ -1,1 +1,36 @@
+//! The client of coordinator and storage nodes: accounts, verified vaults, backup and restore.
+//!
+//! It trusts no server: what one says is checked against signatures, pins and hashes before it is used. It must not
+//! know clocks, threads, files or random sources of its own: they come in through [`Platform`] and [`ReadAt`], so
+//! that the same code runs in a browser's worker and in a native program. Its futures need not be `Send`; dropping
+//! one cancels what it does.
 
+mod account;
+mod api;
+mod backup;
+mod chain;
+mod download;
+mod error;
+mod fetch;
+mod node;
+mod path;
+mod pin;
+mod platform;
+mod progress;
+mod sign_in;
+mod sign_up;
+mod upload;
+mod vault;
+mod zip;
+
+pub use account::Account;
+pub use api::Client;
+pub use backup::{BackupSummary, NewFile, Removed, UnreadableFile};
+pub use download::{FileDownload, FolderDownload};
+pub use error::Error;
+pub use path::Path;
+pub use pin::Pin;
+pub use platform::{Platform, ReadAt};
+pub use progress::{Phase, Progress, ProgressSnapshot};
+pub use sign_up::PendingAccount;
+pub use vault::{EntryKind, ListedEntry, SnapshotInfo, SourceInfo, Vault};

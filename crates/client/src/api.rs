@@ -1,0 +1,273 @@
+//! Calls to the coordinator: one function per route, one place that turns answers into errors.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use protocol::accounts::{PreloginRequest, PreloginResponse, RegisterRequest, RegistrationResponse};
+use protocol::blob_list::{SizedBlob, pack_ids, pack_sized, unpack_ids};
+use protocol::blobs::{LocateRequest, LocateResponse};
+use protocol::bytes::Base64;
+use protocol::commits::split_envelopes;
+use protocol::error::{ErrorBody, ErrorCode};
+use protocol::id::{BlobId, IdempotencyKey, UploadId, VaultId};
+use protocol::nodes::NodesResponse;
+use protocol::routes::{Route, coordinator as routes};
+use protocol::sessions::{LoginRequest, LoginResponse};
+use protocol::sources::SourcesResponse;
+use protocol::uploads::{
+    CommitResponse, CommitUploadRequest, OpenUploadRequest, OpenUploadResponse, PlanRequest, PlanResponse,
+    ReceiptsRequest, ReceiptsResponse,
+};
+use protocol::vaults::VaultsResponse;
+use reqwest::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
+use reqwest::{Method, RequestBuilder, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::Error;
+use crate::platform::Platform;
+
+/// No answer of the coordinator takes longer.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Waits between attempts of a request that may be repeated.
+const RETRY_WAITS_MS: [u64; 5] = [200, 500, 1500, 4000, 8000];
+
+/// A client of one coordinator. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    origin: Rc<str>,
+    pub(crate) http: reqwest::Client,
+    pub(crate) platform: Rc<dyn Platform>,
+    /// The session's cookie, natively; a browser keeps its cookies to itself.
+    cookie: Rc<RefCell<Option<String>>>,
+}
+
+enum Body {
+    Empty,
+    Json(Vec<u8>),
+    Octets(Vec<u8>),
+}
+
+impl Client {
+    /// A client of the coordinator at `origin`, like `https://backup.example`.
+    pub fn new(origin: &str, platform: Rc<dyn Platform>) -> Self {
+        let origin = origin.trim_end_matches('/').into();
+        Self { origin, http: reqwest::Client::new(), platform, cookie: Rc::default() }
+    }
+
+    /// Whether one may register there.
+    pub async fn registration(&self) -> Result<RegistrationResponse, Error> {
+        self.get(routes::REGISTRATION, &[]).await
+    }
+
+    pub(crate) async fn prelogin(&self, login: &str) -> Result<PreloginResponse, Error> {
+        let request = PreloginRequest { login: login.to_owned() };
+        self.repeat(routes::PRELOGIN, &[], &request).await
+    }
+
+    pub(crate) async fn register(&self, request: &RegisterRequest) -> Result<(), Error> {
+        self.send_once(routes::REGISTER, &[], json(request)).await.map(drop)
+    }
+
+    pub(crate) async fn login(&self, request: &LoginRequest) -> Result<LoginResponse, Error> {
+        read_json(self.send_once(routes::LOGIN, &[], json(request)).await?, &self.origin).await
+    }
+
+    pub(crate) async fn logout(&self) -> Result<(), Error> {
+        self.send_once(routes::LOGOUT, &[], Body::Empty).await?;
+        *self.cookie.borrow_mut() = None;
+        Ok(())
+    }
+
+    pub(crate) async fn account_state(&self, seq: u64) -> Result<Bytes, Error> {
+        self.get_octets(routes::ACCOUNT_STATE, &[&seq], "").await
+    }
+
+    pub(crate) async fn vaults(&self) -> Result<VaultsResponse, Error> {
+        self.get(routes::VAULTS, &[]).await
+    }
+
+    pub(crate) async fn commits(&self, vault: VaultId, from: u64) -> Result<Vec<Vec<u8>>, Error> {
+        let bytes = self.get_octets(routes::COMMITS, &[&vault], &format!("?from={from}")).await?;
+        split_envelopes(&bytes).map_err(|error| Error::untrusted(error.to_string()))
+    }
+
+    pub(crate) async fn sources(&self, vault: VaultId) -> Result<SourcesResponse, Error> {
+        self.get(routes::SOURCES, &[&vault]).await
+    }
+
+    pub(crate) async fn nodes(&self) -> Result<NodesResponse, Error> {
+        self.get(routes::NODES, &[]).await
+    }
+
+    pub(crate) async fn locate(&self, vault: VaultId, ids: &[BlobId]) -> Result<LocateResponse, Error> {
+        self.repeat(routes::LOCATE, &[&vault], &LocateRequest { blobs: pack_ids(ids) }).await
+    }
+
+    pub(crate) async fn open_upload(
+        &self,
+        vault: VaultId,
+        key: IdempotencyKey,
+    ) -> Result<OpenUploadResponse, Error> {
+        self.repeat(routes::OPEN_UPLOAD, &[&vault], &OpenUploadRequest { key }).await
+    }
+
+    pub(crate) async fn plan(&self, upload: UploadId, blobs: &[SizedBlob]) -> Result<PlanResponse, Error> {
+        self.repeat(routes::PLAN, &[&upload], &PlanRequest { blobs: pack_sized(blobs) }).await
+    }
+
+    pub(crate) async fn receipts(
+        &self,
+        upload: UploadId,
+        receipts: Vec<Base64>,
+    ) -> Result<ReceiptsResponse, Error> {
+        self.repeat(routes::RECEIPTS, &[&upload], &ReceiptsRequest { receipts }).await
+    }
+
+    pub(crate) async fn stage_references(
+        &self,
+        upload: UploadId,
+        page: u32,
+        packed: &[u8],
+    ) -> Result<(), Error> {
+        let url = self.url(routes::REFS, &[&upload, &page]);
+        self.retry(|| self.send(self.request(routes::REFS, &url, Body::Octets(packed.to_vec()))))
+            .await
+            .map(drop)
+    }
+
+    pub(crate) async fn commit_upload(
+        &self,
+        upload: UploadId,
+        request: &CommitUploadRequest,
+    ) -> Result<CommitResponse, Error> {
+        self.repeat(routes::COMMIT_UPLOAD, &[&upload], request).await
+    }
+
+    async fn get<T: DeserializeOwned>(
+        &self,
+        route: Route,
+        values: &[&dyn std::fmt::Display],
+    ) -> Result<T, Error> {
+        let response = self.retry(|| self.send_once(route, values, Body::Empty)).await?;
+        read_json(response, &self.origin).await
+    }
+
+    async fn get_octets(
+        &self,
+        route: Route,
+        values: &[&dyn std::fmt::Display],
+        query: &str,
+    ) -> Result<Bytes, Error> {
+        let url = self.url(route, values) + query;
+        let response = self.retry(|| self.send(self.request(route, &url, Body::Empty))).await?;
+        response.bytes().await.map_err(|source| self.unreachable(Some(source)))
+    }
+
+    /// A request whose repetition has the effect of one.
+    async fn repeat<T: DeserializeOwned>(
+        &self,
+        route: Route,
+        values: &[&dyn std::fmt::Display],
+        request: &impl Serialize,
+    ) -> Result<T, Error> {
+        let response = self.retry(|| self.send_once(route, values, json(request))).await?;
+        read_json(response, &self.origin).await
+    }
+
+    async fn retry<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, Error> {
+        for wait in RETRY_WAITS_MS {
+            match attempt().await {
+                Err(Error::Network { .. } | Error::Api { code: ErrorCode::Unavailable, .. }) => {
+                    self.platform.sleep(Duration::from_millis(wait)).await;
+                }
+                done => return done,
+            }
+        }
+        attempt().await
+    }
+
+    async fn send_once(
+        &self,
+        route: Route,
+        values: &[&dyn std::fmt::Display],
+        body: Body,
+    ) -> Result<Response, Error> {
+        let url = self.url(route, values);
+        self.send(self.request(route, &url, body)).await
+    }
+
+    fn url(&self, route: Route, values: &[&dyn std::fmt::Display]) -> String {
+        format!("{}{}", self.origin, route.fill(values))
+    }
+
+    fn request(&self, route: Route, url: &str, body: Body) -> RequestBuilder {
+        let method = Method::from_bytes(route.method.as_bytes()).expect("routes have valid methods");
+        let mut request = self.http.request(method, url).header("x-triplicate", "1");
+        if let Some(cookie) = &*self.cookie.borrow() {
+            request = request.header(COOKIE, cookie);
+        }
+        match body {
+            Body::Empty => request,
+            Body::Json(bytes) => request.header(CONTENT_TYPE, "application/json").body(bytes),
+            Body::Octets(bytes) => request.header(CONTENT_TYPE, "application/octet-stream").body(bytes),
+        }
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
+        let response = with_timeout(&*self.platform, TIMEOUT, request.send())
+            .await
+            .ok_or_else(|| self.unreachable(None))?
+            .map_err(|source| self.unreachable(Some(source)))?;
+        self.keep_cookie(&response);
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let body = response.bytes().await.map_err(|source| self.unreachable(Some(source)))?;
+        let Ok(ErrorBody { code, message, request_id, missing }) = serde_json::from_slice(&body) else {
+            return Err(self.unreachable(None));
+        };
+        let missing = missing.and_then(|packed| unpack_ids(&packed).ok()).unwrap_or_default();
+        Err(Error::Api { code, message, request: request_id, missing })
+    }
+
+    fn keep_cookie(&self, response: &Response) {
+        for value in response.headers().get_all(SET_COOKIE) {
+            if let Some(pair) = value.to_str().ok().and_then(|value| value.split(';').next()) {
+                *self.cookie.borrow_mut() = Some(pair.to_owned());
+            }
+        }
+    }
+
+    fn unreachable(&self, source: Option<reqwest::Error>) -> Error {
+        Error::Network { server: self.origin.to_string(), source }
+    }
+}
+
+/// Whatever comes first: the future's result, or `None` after the time.
+pub(crate) async fn with_timeout<F: Future>(
+    platform: &dyn Platform,
+    time: Duration,
+    future: F,
+) -> Option<F::Output> {
+    match select(std::pin::pin!(future), platform.sleep(time)).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
+}
+
+fn json(request: &impl Serialize) -> Body {
+    Body::Json(serde_json::to_vec(request).expect("messages of the protocol serialize"))
+}
+
+async fn read_json<T: DeserializeOwned>(response: Response, origin: &str) -> Result<T, Error> {
+    let network = |source| Error::Network { server: origin.to_owned(), source };
+    let body = response.bytes().await.map_err(|source| network(Some(source)))?;
+    serde_json::from_slice(&body).map_err(|_| Error::untrusted("an answer that is not of the protocol"))
+}

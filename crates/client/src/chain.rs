@@ -1,0 +1,106 @@
+//! The verified log of a vault: settings in force, and the snapshots of each source.
+//!
+//! A wrong signature, chain, state or role is a hard stop. A body that does not open or decode is not: the commit
+//! stays in the chain, is otherwise ignored, and the next snapshot of its source is a baseline.
+
+use std::collections::BTreeMap;
+
+use crypto::Backend;
+use crypto::commit::{Body, Settings, Snapshot, open_commit};
+use crypto::vault::VaultKeys;
+use protocol::envelope::EnvelopeHash;
+use protocol::envelope::commit::{CommitEnvelope, Kind};
+use protocol::id::SourceId;
+
+use crate::account::Account;
+use crate::error::Error;
+use crate::pin::ChainPin;
+
+/// A vault's log as far as it was verified.
+#[derive(Default)]
+pub(crate) struct Chain {
+    head: Option<Head>,
+    settings: Option<Settings>,
+    sources: BTreeMap<SourceId, SourceLog>,
+}
+
+#[derive(Clone, Copy)]
+struct Head {
+    seq: u64,
+    hash: EnvelopeHash,
+    account_state_seq: u64,
+}
+
+/// The snapshots of one source.
+#[derive(Default)]
+pub(crate) struct SourceLog {
+    /// Number and content, ascending.
+    pub(crate) snapshots: Vec<(u64, Snapshot)>,
+    /// The newest commit could not be read, so its tree is not known.
+    pub(crate) needs_baseline: bool,
+}
+
+impl Chain {
+    /// The number of the next commit, and the hash that it must name.
+    pub(crate) fn next(&self) -> (u64, EnvelopeHash) {
+        self.head.map_or((0, [0; 32]), |head| (head.seq + 1, head.hash))
+    }
+
+    /// The settings in force. A verified vault has them from its first commit on.
+    pub(crate) fn settings(&self) -> Option<&Settings> {
+        self.settings.as_ref()
+    }
+
+    pub(crate) fn source(&self, source: &SourceId) -> Option<&SourceLog> {
+        self.sources.get(source)
+    }
+
+    /// Verifies the next envelope and takes it in.
+    pub(crate) async fn append(
+        &mut self,
+        account: &Account,
+        backend: &Backend,
+        keys: &VaultKeys,
+        envelope: Vec<u8>,
+        pin: Option<ChainPin>,
+    ) -> Result<(), Error> {
+        let commit = CommitEnvelope::parse(envelope)?;
+        let head = &commit.head;
+        if head.vault != keys.vault() || (head.seq, head.prev) != self.next() {
+            return Err(Error::untrusted("the vault's log is not in one piece"));
+        }
+        if self.head.is_some_and(|last| head.account_state_seq < last.account_state_seq) {
+            return Err(Error::untrusted("a commit names an older account state than the one before it"));
+        }
+        let state = account
+            .state(head.account_state_seq)
+            .ok_or_else(|| Error::untrusted("a commit names an account state that does not exist"))?;
+        commit.verify(state, &account.identity().public())?;
+        if pin.is_some_and(|pin| pin.seq == head.seq && pin.hash.0 != commit.hash) {
+            return Err(Error::untrusted("the server rolled back or forked this vault"));
+        }
+        let body = open_commit(backend, keys, &commit).await.ok().filter(|body| match body {
+            Body::Snapshot(snapshot) => snapshot.check_account_state(state).is_ok(),
+            Body::Settings(_) => true,
+        });
+        self.apply(&commit, body);
+        self.head =
+            Some(Head { seq: head.seq, hash: commit.hash, account_state_seq: head.account_state_seq });
+        Ok(())
+    }
+
+    fn apply(&mut self, commit: &CommitEnvelope, body: Option<Body>) {
+        match (commit.head.kind, commit.head.source, body) {
+            (Kind::Settings, _, Some(Body::Settings(settings))) => self.settings = Some(settings),
+            (Kind::Snapshot(_), Some(source), Some(Body::Snapshot(snapshot))) => {
+                let log = self.sources.entry(source).or_default();
+                log.snapshots.push((commit.head.seq, snapshot));
+                log.needs_baseline = false;
+            }
+            (Kind::Snapshot(_), Some(source), _) => {
+                self.sources.entry(source).or_default().needs_baseline = true
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What can go wrong for a client, each in one sentence for a person.
+
+use backup::TreeError;
+use crypto::password::{KdfError, LoginError, PasswordError};
+use crypto::{OpenError, PlatformError};
+use protocol::envelope::EnvelopeError;
+use protocol::error::ErrorCode;
+use protocol::id::{BlobId, RequestId};
+
+/// Why an operation of the client failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The coordinator refused, and said why.
+    #[error("{message}")]
+    Api {
+        /// For programs.
+        code: ErrorCode,
+        /// For people.
+        message: String,
+        /// Finds the request in the coordinator's log.
+        request: RequestId,
+        /// With [`ErrorCode::BlobsMissing`]: which.
+        missing: Vec<BlobId>,
+    },
+    /// No answer, or one that is not the coordinator's.
+    #[error("the server at {server} cannot be reached")]
+    Network {
+        /// Its origin.
+        server: String,
+        /// What the HTTP library says.
+        #[source]
+        source: Option<reqwest::Error>,
+    },
+    /// Login and passphrase do not belong together.
+    #[error("the login or the passphrase is wrong")]
+    WrongPassword,
+    /// Not a login.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// Not a password.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The server asks for a key derivation that is refused. Nothing was sent.
+    #[error("the server's settings for your passphrase are refused: {0}")]
+    Kdf(#[from] KdfError),
+    /// The server showed something that its owner did not sign, or less than it showed before. A hard stop.
+    #[error(
+        "the server's data cannot be trusted: {0}. Nothing was changed; do not enter your passphrase again before this is explained"
+    )]
+    Untrusted(String),
+    /// A blob is on no node that answers.
+    #[error("a part of the data (blob {}) cannot be read from any node now", .0.short())]
+    Unreadable(BlobId),
+    /// Too few nodes took the data.
+    #[error(
+        "too few storage nodes took the data: {0}. What was sent is kept for a day; trying again resumes it"
+    )]
+    TooFewCopies(String),
+    /// There is no entry with this path.
+    #[error("{0} does not exist")]
+    NotFound(String),
+    /// A name that a backup cannot have.
+    #[error("{0} cannot be a name in a backup")]
+    Name(String),
+    /// The stored tree breaks the format, or is not to be had.
+    #[error("the stored folder tree cannot be read: {0}")]
+    Tree(#[source] Box<TreeError<Error>>),
+    /// A restored file does not match its hash.
+    #[error("{path} did not come back as it was backed up: {source}")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What differs.
+        #[source]
+        source: backup::VerifyError,
+    },
+    /// Others kept writing to the vault at the same time.
+    #[error("the vault was changed by somebody else at the same time; try again")]
+    Busy,
+    /// What the server claims to hold could not be read back.
+    #[error("the server claims to hold data that it does not give back (blob {}); the backup is not verified", .0.short())]
+    Unverified(BlobId),
+    /// A file in a zip archive cannot be written.
+    #[error("the archive cannot be written")]
+    Archive(#[from] zip_error::ZipError),
+    /// The browser's cryptography failed.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+}
+
+/// The archive library's error under a name that cannot be taken for this crate's module.
+mod zip_error {
+    pub use ::zip::result::ZipError;
+}
+
+impl Error {
+    /// The coordinator's code, where it gave one.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Api { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// Whether the same request may succeed a little later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Network { .. } | Self::TooFewCopies(_) | Self::Unreadable(_) | Self::Busy => true,
+            Self::Tree(source) => matches!(&**source,
+                TreeError::Read { source, .. } | TreeError::Write(source) if source.is_retryable()),
+            Self::Api { code, .. } => matches!(
+                code,
+                ErrorCode::Unavailable
+                    | ErrorCode::InsufficientZones
+                    | ErrorCode::TooManyRequests
+                    | ErrorCode::RequestTimeout
+                    | ErrorCode::BlobsMissing
+            ),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn untrusted(reason: impl Into<String>) -> Self {
+        Self::Untrusted(reason.into())
+    }
+}
+
+impl From<EnvelopeError> for Error {
+    fn from(error: EnvelopeError) -> Self {
+        Self::Untrusted(error.to_string())
+    }
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Platform(error) => Self::Platform(error),
+            OpenError::Refused => Self::Untrusted(error.to_string()),
+        }
+    }
+}
+
+impl From<TreeError<Error>> for Error {
+    fn from(error: TreeError<Error>) -> Self {
+        Self::Tree(Box::new(error))
+    }
+}

@@ -1,0 +1,35 @@
+//! Paths in a vault: names from the root down.
+
+use backup::Name;
+
+use crate::error::Error;
+
+/// The names of an entry and of the directories above it; empty for the root.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Path(Vec<Name>);
+
+impl Path {
+    /// # Errors
+    /// [`Error::Name`] for a name that a backup cannot have.
+    pub fn parse(names: &[String]) -> Result<Self, Error> {
+        let name = |name: &String| Name::new(name.as_bytes()).map_err(|_| Error::Name(name.clone()));
+        names.iter().map(name).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The directories above, and the entry's own name; `None` for the root.
+    pub(crate) fn split(&self) -> Option<(&[Name], &Name)> {
+        let (name, parents) = self.0.split_last()?;
+        Some((parents, name))
+    }
+
+    pub(crate) fn names(&self) -> &[Name] {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Path {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = self.0.iter().map(|name| String::from_utf8_lossy(name.as_bytes())).collect();
+        write!(f, "/{}", names.join("/"))
+    }
+}

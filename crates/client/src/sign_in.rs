@@ -1,0 +1,191 @@
+//! Signing in: nothing is sent before the server's key derivation was checked, nothing is unwrapped for use before a
+//! signed account state confirms it, and what was pinned on this device must still hold.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crypto::Secret as _;
+use crypto::account::{AccountKey, WrapKey};
+use crypto::password::{Kdf, Login, Password, PasswordKeys};
+use crypto::seal::{AccountByPassword, VaultOfAccount, unwrap};
+use crypto::vault::{VaultKey, VaultKeys};
+use protocol::bytes::Base64Array;
+use protocol::envelope::account_state::{AccountState, KdfParameters};
+use protocol::error::ErrorCode;
+use protocol::id::VaultId;
+use protocol::sessions::{LoginRequest, LoginResponse};
+use protocol::signature::PublicKey;
+use protocol::vaults::VaultEntry;
+
+use crate::account::{Account, UnlockedVault};
+use crate::api::Client;
+use crate::error::Error;
+use crate::pin::{ChainPin, Pin};
+
+/// What a password stands for, and how it came to.
+pub(crate) struct Credentials {
+    pub(crate) login: Login,
+    pub(crate) keys: PasswordKeys,
+    pub(crate) kdf: Kdf,
+    pub(crate) account_salt: [u8; 32],
+}
+
+impl Client {
+    /// Signs in and unlocks the account. Takes about a second.
+    ///
+    /// # Errors
+    /// [`Error::WrongPassword`]; [`Error::Kdf`] before anything was sent; [`Error::Untrusted`] where the server's
+    /// word is not the owner's.
+    pub async fn sign_in(&self, login: &str, password: &str) -> Result<Account, Error> {
+        let login = Login::parse(login)?;
+        let password = Password::parse(password)?;
+        let pinned = self.platform.load_pin(login.as_str()).await;
+        let pinned_kdf = match &pinned {
+            Some(pin) => Some(Kdf::accept(Kdf::ID, pin.iterations.into(), None)?),
+            None => None,
+        };
+        let offered = self.prelogin(login.as_str()).await?;
+        let kdf = Kdf::accept(offered.kdf_id, offered.iterations.into(), pinned_kdf)?;
+        let account_salt = offered.account_salt.0;
+        let credentials = self
+            .platform
+            .run(move |backend| async move {
+                let keys = PasswordKeys::derive(&backend, &password, &login, &account_salt, kdf).await?;
+                Ok::<_, Error>(Credentials { login, keys, kdf, account_salt })
+            })
+            .await?;
+        self.open_account(&credentials).await
+    }
+
+    /// Opens a session and verifies all that the server says of the account.
+    pub(crate) async fn open_account(&self, credentials: &Credentials) -> Result<Account, Error> {
+        let login = credentials.login.as_str();
+        let request = LoginRequest {
+            login: login.to_owned(),
+            auth_key: Base64Array(*credentials.keys.auth.expose_secret()),
+        };
+        let answer = self.login(&request).await.map_err(|error| match error.code() {
+            Some(ErrorCode::WrongCredentials) => Error::WrongPassword,
+            _ => error,
+        })?;
+        let account_key = self.unwrap_account(credentials, &answer).await?;
+        let identity = account_key.derive_identity();
+        let pinned = self.platform.load_pin(login).await;
+        if pinned.as_ref().is_some_and(|pin| pin.identity != identity.public()) {
+            return Err(Error::untrusted("this login belongs to another account than before"));
+        }
+        if answer.identity != identity.public() {
+            return Err(Error::untrusted("the account's identity is not what its key says"));
+        }
+        let states = self.verify_states(&answer, &identity.public(), pinned.as_ref()).await?;
+        let newest = states.last().expect("there is a state for each number from 0");
+        let used = KdfParameters {
+            kdf_id: Kdf::ID,
+            iterations: credentials.kdf.iterations(),
+            account_salt: credentials.account_salt,
+        };
+        if newest.body.kdf != used {
+            return Err(Error::untrusted("the settings for the passphrase are not those that were signed"));
+        }
+        let vaults = self.unlock_vaults(&account_key.derive_wrap_key(), newest).await?;
+        let pin = Pin {
+            identity: identity.public(),
+            iterations: newest.body.kdf.iterations,
+            account_state: ChainPin { seq: newest.seq, hash: Base64Array(newest.hash) },
+            vaults: pinned.map(|pin| pin.vaults).unwrap_or_default(),
+        };
+        self.platform.save_pin(login, &pin).await;
+        Ok(Account::new(self.clone(), credentials.login.clone(), answer.role, identity, states, vaults, pin))
+    }
+
+    async fn unwrap_account(
+        &self,
+        credentials: &Credentials,
+        answer: &LoginResponse,
+    ) -> Result<AccountKey, Error> {
+        let context = AccountByPassword { account: answer.account, kdf: credentials.kdf };
+        let backend = self.platform.backend();
+        Ok(unwrap(&backend, &credentials.keys.kek, &context, &answer.password_wrap.0).await?)
+    }
+
+    /// All account states from the first one on, verified as a chain.
+    async fn verify_states(
+        &self,
+        answer: &LoginResponse,
+        identity: &PublicKey,
+        pinned: Option<&Pin>,
+    ) -> Result<Vec<Rc<AccountState>>, Error> {
+        let newest = answer.account_state_seq;
+        if pinned.is_some_and(|pin| newest < pin.account_state.seq) {
+            return Err(Error::untrusted("the server shows an older account state than before"));
+        }
+        let mut states: Vec<Rc<AccountState>> = Vec::new();
+        for seq in 0..=newest {
+            let state = AccountState::verify(&self.account_state(seq).await?, identity)?;
+            match states.last() {
+                Some(previous) => state.check_follows(previous)?,
+                None if state.seq != 0 => {
+                    return Err(Error::untrusted("the account states do not begin at 0"));
+                }
+                None => {}
+            }
+            if state.account != answer.account {
+                return Err(Error::untrusted("the account state is another account's"));
+            }
+            let forked = |pin: &Pin| pin.account_state.seq == seq && pin.account_state.hash.0 != state.hash;
+            if pinned.is_some_and(forked) {
+                return Err(Error::untrusted("the server replaced an account state"));
+            }
+            states.push(Rc::new(state));
+        }
+        Ok(states)
+    }
+
+    /// Unwraps every vault key that the newest account state lists, and no other.
+    async fn unlock_vaults(
+        &self,
+        wrap_key: &WrapKey,
+        state: &AccountState,
+    ) -> Result<Vec<UnlockedVault>, Error> {
+        let mut vaults = Vec::new();
+        for entry in self.vaults().await?.vaults {
+            if state.newest_epoch(&entry.vault).is_none() {
+                return Err(Error::untrusted("the server shows a vault that the account does not have"));
+            }
+            let keys = self.unlock_vault(wrap_key, state, &entry).await?;
+            vaults.push(UnlockedVault { vault: entry.vault, keys: Arc::new(keys) });
+        }
+        let shown = |vault: &VaultId| vaults.iter().any(|unlocked| unlocked.vault == *vault);
+        if !state.body.vault_keys.iter().all(|row| shown(&row.vault)) {
+            return Err(Error::untrusted("the server hides a vault of the account"));
+        }
+        Ok(vaults)
+    }
+
+    async fn unlock_vault(
+        &self,
+        wrap_key: &WrapKey,
+        state: &AccountState,
+        entry: &VaultEntry,
+    ) -> Result<VaultKeys, Error> {
+        let backend = self.platform.backend();
+        let mut all: Option<VaultKeys> = None;
+        let epochs = state.newest_epoch(&entry.vault).unwrap_or_default();
+        for epoch in 1..=epochs {
+            let wrapped = entry.keys.iter().find(|key| key.epoch == epoch);
+            let wrapped = wrapped.ok_or_else(|| Error::untrusted("the server hides a vault's key"))?;
+            let context = VaultOfAccount { account: state.account, vault: entry.vault, epoch };
+            let key: VaultKey = unwrap(&backend, wrap_key, &context, &wrapped.wrap.0).await?;
+            let digest = key.digest(entry.vault, epoch);
+            let row = state.body.vault_keys.iter().find(|row| row.vault == entry.vault && row.epoch == epoch);
+            if row.is_none_or(|row| row.digest != digest) {
+                return Err(Error::untrusted("a vault's key is not the one that was signed"));
+            }
+            match &mut all {
+                Some(keys) => drop(keys.push_epoch(&key)),
+                None => all = Some(VaultKeys::new(entry.vault, &key)),
+            }
+        }
+        all.ok_or_else(|| Error::untrusted("a vault without keys"))
+    }
+}

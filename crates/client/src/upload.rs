@@ -1,0 +1,321 @@
+//! Writing blobs: sealed, planned at the coordinator, sent to the first node of each group, which passes them on,
+//! and proven by receipts. Memory is bounded: what is sealed and not yet durable counts against a budget.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::backup::{BlobSink, Compressor};
+use bytes::Bytes;
+use crypto::PlatformError;
+use crypto::blob::{BlobKind, Frame, SealedBlob, seal_blob};
+use crypto::vault::{SipKeys, VaultKeys};
+use futures_util::future::{Either, join_all, select};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use protocol::blob_list::{SizedBlob, StoredBlob, unpack_ids, unpack_stored};
+use protocol::bytes::Base64;
+use protocol::data_plane::PutEvent;
+use protocol::id::{BlobId, NodeId};
+use protocol::uploads::{NodeGrant, OpenUploadResponse, PlannedGroup};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::api::Client;
+use crate::error::Error;
+use crate::fetch::Fetcher;
+use crate::progress::Progress;
+
+/// Bytes of content between reading and being durable.
+const MEMORY_BYTES: usize = 64 << 20;
+/// A batch is sent once it has this many bytes. Browsers send bodies of this size fastest.
+const BATCH_BYTES: usize = 4 << 20;
+/// Or this many blobs.
+const BATCH_BLOBS: usize = 256;
+/// Batches on their way at the same time.
+const BATCHES_IN_FLIGHT: usize = 4;
+/// Waits between attempts to place a batch: in all longer than the coordinator takes to see that a node is gone.
+const PLACE_WAITS_S: [u64; 5] = [1, 2, 4, 8, 16];
+
+/// A sealed blob on its way, with its share of the memory budget.
+struct Outgoing {
+    id: BlobId,
+    kind: BlobKind,
+    bytes: Bytes,
+    _memory: OwnedSemaphorePermit,
+}
+
+/// What a session came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sent {
+    /// Bytes of blobs that the vault did not hold before, one copy counted.
+    pub(crate) new_bytes: u64,
+}
+
+/// Where the engine's blobs go. Cheap to clone; the session's [`Sender`] ends when all clones are dropped.
+#[derive(Clone)]
+pub(crate) struct Uploader {
+    client: Client,
+    keys: Arc<VaultKeys>,
+    compress: bool,
+    fetcher: Fetcher,
+    queue: mpsc::UnboundedSender<Outgoing>,
+    memory: Arc<Semaphore>,
+    queued: Rc<RefCell<HashSet<BlobId>>>,
+}
+
+/// Drives what an [`Uploader`] queues to the nodes.
+pub(crate) struct Sender {
+    session: Session,
+    queue: mpsc::UnboundedReceiver<Outgoing>,
+}
+
+/// An open upload session and what it came to so far.
+struct Session {
+    client: Client,
+    opened: OpenUploadResponse,
+    progress: Rc<Progress>,
+    sent: Cell<Sent>,
+    claimed: RefCell<Vec<(BlobId, BlobKind)>>,
+}
+
+/// Both ends of a session's queue.
+pub(crate) fn channel(
+    client: &Client,
+    opened: &OpenUploadResponse,
+    keys: Arc<VaultKeys>,
+    compress: bool,
+    fetcher: Fetcher,
+    progress: Rc<Progress>,
+) -> (Uploader, Sender) {
+    let (queue, receiver) = mpsc::unbounded_channel();
+    let uploader = Uploader {
+        client: client.clone(),
+        keys,
+        compress,
+        fetcher,
+        queue,
+        memory: Arc::new(Semaphore::new(MEMORY_BYTES)),
+        queued: Rc::default(),
+    };
+    let session = Session {
+        client: client.clone(),
+        opened: opened.clone(),
+        progress,
+        sent: Cell::default(),
+        claimed: RefCell::default(),
+    };
+    (uploader, Sender { session, queue: receiver })
+}
+
+impl Uploader {
+    /// The keys by which the vault's files are cut.
+    pub(crate) fn sip_keys(&self) -> SipKeys {
+        self.keys.derive_sip_keys()
+    }
+
+    /// Seals a content and queues it, unless the session has it already. Waits while the memory budget is used up.
+    pub(crate) async fn store(&self, kind: BlobKind, raw: Vec<u8>) -> Result<BlobId, Error> {
+        // Sealed and raw bytes are there at the same time, briefly; padding adds at most 12 %.
+        let cost = u32::try_from(raw.len() + (8 << 10)).expect("a content has at most 4 MiB");
+        let memory = self.memory.clone().acquire_many_owned(cost).await.expect("never closed");
+        let (keys, compress) = (self.keys.clone(), self.compress);
+        let work = move |backend| async move {
+            let sealed = seal_content(&backend, &keys, kind, &raw, compress).await;
+            (sealed, raw)
+        };
+        let (sealed, raw) = self.client.platform.run(work).await;
+        let SealedBlob { id, bytes } = sealed?;
+        if kind != BlobKind::Chunk {
+            self.fetcher.remember_tree(id, kind, raw);
+        }
+        if self.queued.borrow_mut().insert(id) {
+            // The receiver is gone only if sending failed, and then that error ends the backup.
+            let _ = self.queue.send(Outgoing { id, kind, bytes: bytes.into(), _memory: memory });
+        }
+        Ok(id)
+    }
+}
+
+impl BlobSink for Uploader {
+    type Error = Error;
+
+    async fn put(&mut self, kind: BlobKind, raw: Vec<u8>) -> Result<BlobId, Error> {
+        self.store(kind, raw).await
+    }
+}
+
+async fn seal_content(
+    backend: &crypto::Backend,
+    keys: &VaultKeys,
+    kind: BlobKind,
+    raw: &[u8],
+    compress: bool,
+) -> Result<SealedBlob, PlatformError> {
+    const FITS: &str = "the engine makes contents of at most 4 MiB";
+    thread_local! {
+        static COMPRESSOR: RefCell<Compressor> = RefCell::new(Compressor::new());
+    }
+    let compressed = compress.then(|| COMPRESSOR.with_borrow_mut(|it| it.compress(raw))).flatten();
+    let frame = match &compressed {
+        Some(body) => Frame::zstd(kind, raw.len(), body).expect(FITS),
+        None => Frame::stored(kind, raw).expect(FITS),
+    };
+    seal_blob(backend, keys, frame).await
+}
+
+impl Sender {
+    /// Sends until all uploaders are dropped and everything queued is durable on enough nodes.
+    ///
+    /// # Errors
+    /// The first error that trying again did not mend.
+    pub(crate) async fn run(self) -> Result<(Sent, Vec<(BlobId, BlobKind)>), Error> {
+        let Self { session, mut queue } = self;
+        let mut flights = FuturesUnordered::new();
+        let mut batch: Vec<Outgoing> = Vec::new();
+        let mut open = true;
+        while open || !batch.is_empty() || !flights.is_empty() {
+            // A batch that is not full waits only while others are on their way: the fewer blobs come, the sooner
+            // each goes.
+            let full = batch.len() >= BATCH_BLOBS || bytes_of(&batch) >= BATCH_BYTES;
+            let due = full || !batch.is_empty() && (!open || flights.is_empty() && queue.is_empty());
+            if due && flights.len() < BATCHES_IN_FLIGHT {
+                flights.push(place(&session, std::mem::take(&mut batch)));
+                continue;
+            }
+            let can_take = open && !full;
+            let arrival = async { if can_take { queue.recv().await } else { std::future::pending().await } };
+            let landing = async {
+                match flights.next().await {
+                    Some(result) => result,
+                    None => std::future::pending().await,
+                }
+            };
+            match select(std::pin::pin!(arrival), std::pin::pin!(landing)).await {
+                Either::Left((Some(blob), _)) => batch.push(blob),
+                Either::Left((None, _)) => open = false,
+                Either::Right((result, _)) => result?,
+            }
+        }
+        drop(flights);
+        Ok((session.sent.get(), session.claimed.take()))
+    }
+}
+
+fn bytes_of(batch: &[Outgoing]) -> usize {
+    batch.iter().map(|blob| blob.bytes.len()).sum()
+}
+
+/// Makes a batch durable: plans it, sends its groups, and plans again what too few nodes took.
+async fn place(session: &Session, batch: Vec<Outgoing>) -> Result<(), Error> {
+    let mut left: HashMap<BlobId, Outgoing> = batch.into_iter().map(|blob| (blob.id, blob)).collect();
+    for wait_s in PLACE_WAITS_S {
+        match session.try_place(&mut left).await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.is_retryable() => tracing::warn!(%error, wait_s, "placing blobs again"),
+            Err(error) => return Err(error),
+        }
+        session.client.platform.sleep(Duration::from_secs(wait_s)).await;
+    }
+    session.try_place(&mut left).await
+}
+
+impl Session {
+    /// One attempt; what became durable is taken out of `left`.
+    async fn try_place(&self, left: &mut HashMap<BlobId, Outgoing>) -> Result<(), Error> {
+        let sizes: Vec<SizedBlob> =
+            left.values().map(|blob| SizedBlob { id: blob.id, size: blob.bytes.len() as u32 }).collect();
+        let plan = self.client.plan(self.opened.upload, &sizes).await?;
+        if !plan.have.0.is_empty() {
+            for id in unpack_ids(&plan.have).map_err(|error| Error::untrusted(error.to_string()))? {
+                if let Some(blob) = left.remove(&id) {
+                    self.claimed.borrow_mut().push((id, blob.kind));
+                }
+            }
+        }
+        let blobs = &*left;
+        let groups = join_all(plan.groups.iter().map(|group| self.send_group(group, blobs))).await;
+        let mut failure = None;
+        for outcome in groups {
+            match outcome {
+                Ok(stored) => stored.iter().for_each(|blob| drop(left.remove(&blob.id))),
+                Err(error) => failure = Some(error),
+            }
+        }
+        match failure {
+            Some(error) => Err(error),
+            None if left.is_empty() => Ok(()),
+            None => Err(Error::untrusted("the server's plan leaves blobs out")),
+        }
+    }
+
+    /// Sends a group to its first target, and directly to each that did not get it from there.
+    async fn send_group(
+        &self,
+        group: &PlannedGroup,
+        left: &HashMap<BlobId, Outgoing>,
+    ) -> Result<Vec<StoredBlob>, Error> {
+        let blobs = unpack_stored(&group.blobs).map_err(|error| Error::untrusted(error.to_string()))?;
+        let content = |blob: &StoredBlob| left.get(&blob.id).map(|outgoing| outgoing.bytes.clone());
+        let contents: Vec<Bytes> = blobs
+            .iter()
+            .map(|blob| content(blob).filter(|bytes| bytes.len() == blob.size as usize))
+            .collect::<Option<_>>()
+            .ok_or_else(|| Error::untrusted("the server plans blobs that it was not asked about"))?;
+        let mut outcome = Outcome::default();
+        if let Some((first, others)) = group.targets.split_first() {
+            outcome.take(self.put(first, others, &blobs, &contents).await);
+        }
+        let missed: Vec<&NodeGrant> =
+            group.targets.iter().skip(1).filter(|target| !outcome.nodes.contains(&target.node)).collect();
+        for events in join_all(missed.iter().map(|target| self.put(target, &[], &blobs, &contents))).await {
+            outcome.take(events);
+        }
+        if !outcome.receipts.is_empty() {
+            let answer = self.client.receipts(self.opened.upload, outcome.receipts).await?;
+            outcome.failures.extend(answer.refused.into_iter().map(|refused| refused.reason));
+            if answer.accepted >= self.opened.write_zones {
+                let bytes = blobs.iter().map(|blob| u64::from(blob.size)).sum::<u64>();
+                self.sent.set(Sent { new_bytes: self.sent.get().new_bytes + bytes });
+                self.progress.update(|progress| progress.bytes_sent += bytes);
+                return Ok(blobs);
+            }
+        }
+        Err(Error::TooFewCopies(outcome.failures.join("; ")))
+    }
+
+    async fn put(
+        &self,
+        target: &NodeGrant,
+        fan_out: &[NodeGrant],
+        blobs: &[StoredBlob],
+        contents: &[Bytes],
+    ) -> Result<Vec<PutEvent>, String> {
+        self.client.put_blobs(target, fan_out, blobs, contents).await.map_err(|error| error.to_string())
+    }
+}
+
+/// What nodes said about one group.
+#[derive(Default)]
+struct Outcome {
+    nodes: HashSet<NodeId>,
+    receipts: Vec<Base64>,
+    failures: Vec<String>,
+}
+
+impl Outcome {
+    fn take(&mut self, events: Result<Vec<PutEvent>, String>) {
+        match events {
+            Err(failure) => self.failures.push(failure),
+            Ok(events) => events.into_iter().for_each(|event| match event {
+                PutEvent::Stored { node, receipt } => {
+                    self.nodes.insert(node);
+                    self.receipts.push(receipt);
+                }
+                PutEvent::Failed { node, message, .. } => {
+                    self.failures.push(format!("node {}: {message}", node.short()));
+                }
+            }),
+        }
+    }
+}
