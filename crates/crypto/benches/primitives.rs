@@ -12,6 +12,7 @@ use crypto::{Backend, Salt, compute};
 use protocol::id::VaultId;
 
 const MEBIBYTE: usize = 1 << 20;
+const MEGABYTES: f64 = 1.048_576;
 /// Each row runs for at least this long, and reports its fastest run.
 const ROW_TIME: Duration = Duration::from_secs(1);
 
@@ -21,18 +22,18 @@ fn main() {
     let keys = VaultKeys::new(vault, &VaultKey::from_bytes([2; 32]));
     let index = &keys.newest().1.index;
     let context = Cache { vault, name: "bench", epoch: 1 };
-    let content: Vec<u8> = (0..MEBIBYTE).map(|at| (at * 31 >> 7) as u8).collect();
-    let small = &content[..32];
+    let plain: Vec<u8> = (0..MEBIBYTE).map(|at| ((at * 31) >> 7) as u8).collect();
+    let small = &plain[..32];
 
     println!("{:<34}{:>12}", "1 MiB at a time", "MB/s");
-    per_mebibyte("SHA-256", || compute(backend.sha256(&content)));
-    per_mebibyte("BLAKE3, keyed (fingerprint)", || keys.fingerprint(&content));
+    per_mebibyte("SHA-256", || compute(backend.sha256(&plain)));
+    per_mebibyte("BLAKE3, keyed (fingerprint)", || keys.fingerprint(&plain));
     let salt = || Salt::from_random([3; 32]);
-    let seal_large = || compute(seal::seal(&backend, index, &context, &content, salt())).expect("sealed");
+    let seal_large = || compute(seal::seal(&backend, index, &context, &plain, salt())).expect("sealed");
     per_mebibyte("SEAL (AES-256-GCM)", seal_large);
     let sealed = seal_large();
     per_mebibyte("open SEAL", || compute(seal::open(&backend, index, &context, &sealed)).expect("opened"));
-    let frame = || Frame::stored(BlobKind::Chunk, &content).expect("it fits");
+    let frame = || Frame::stored(BlobKind::Chunk, &plain).expect("it fits");
     let seal_chunk = || compute(seal_blob(&backend, &keys, frame())).expect("sealed");
     per_mebibyte("DSEAL (BLAKE3, AES-GCM, SHA-256)", seal_chunk);
     let blob = seal_chunk();
@@ -55,8 +56,7 @@ fn main() {
 }
 
 fn per_mebibyte<T>(name: &str, run: impl FnMut() -> T) {
-    let megabytes = MEBIBYTE as f64 / 1e6;
-    println!("{name:<34}{:>12.0}", megabytes / fastest(run).as_secs_f64());
+    println!("{name:<34}{:>12.0}", MEGABYTES / fastest(run).as_secs_f64());
 }
 
 fn each<T>(name: &str, parts: u32, run: impl FnMut() -> T) {

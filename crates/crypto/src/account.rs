@@ -17,6 +17,7 @@ secret_key! {
 }
 
 impl AccountKey {
+    /// What opens vault keys.
     pub fn derive_wrap_key(&self) -> WrapKey {
         WrapKey::derive(&self.0, &[], b"account/wrap")
     }

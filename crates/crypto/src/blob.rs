@@ -30,7 +30,9 @@ const PREFIX_LEN: usize = 48;
 /// A blob as storage nodes keep it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedBlob {
+    /// SHA-256 of the bytes.
     pub id: BlobId,
+    /// What is uploaded.
     pub bytes: Vec<u8>,
 }
 

@@ -25,11 +25,17 @@ pub use snapshot::Snapshot;
 pub enum CommitError {
     /// The account state may list this epoch already; its key is fetched, or waited for.
     #[error("the key of epoch {epoch} is not known yet")]
-    UnknownEpoch { epoch: u32 },
+    UnknownEpoch {
+        /// The epoch in the seal's header.
+        epoch: u32,
+    },
+    /// The wrong keys for this commit.
     #[error("the commit names another vault than the keys are for")]
     OtherVault,
+    /// It does not open under the keys of its epoch.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// It opens, but its author did not follow the format.
     #[error("the commit's body is not what the format says")]
     Body(#[from] BodyError),
 }
@@ -37,7 +43,9 @@ pub enum CommitError {
 /// Where a new commit stands: its body, and all of its head that body, author and keys do not say.
 #[derive(Debug, Clone, Copy)]
 pub struct NewCommit<'a> {
+    /// What it says.
     pub body: NewBody<'a>,
+    /// Its number in the vault, from 0.
     pub seq: u64,
     /// Hash of the commit before; zeros at 0.
     pub prev: EnvelopeHash,
@@ -51,7 +59,14 @@ pub struct NewCommit<'a> {
 #[derive(Debug, Clone, Copy)]
 pub enum NewBody<'a> {
     /// A snapshot of a source; `baseline`: the references beside it are absolute counts.
-    Snapshot { source: SourceId, baseline: bool, body: &'a Snapshot },
+    Snapshot {
+        /// The source.
+        source: SourceId,
+        /// Absolute counts instead of increments.
+        baseline: bool,
+        /// What is sealed.
+        body: &'a Snapshot,
+    },
     /// The settings of the whole vault.
     Settings(&'a Settings),
 }

@@ -7,6 +7,7 @@ pub enum OpenError {
     /// Damaged, forged, cut off, of another kind, or sealed under another key or context.
     #[error("the sealed data are damaged, or are not what was asked for")]
     Refused,
+    /// Not an answer about the data.
     #[error(transparent)]
     Platform(#[from] PlatformError),
 }

@@ -4,6 +4,7 @@
 //! belongs to. The crate does no IO and has no clock, thread or random source of its own: random bytes are parameters.
 //! It builds for wasm32 and natively, and both give the same bytes.
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 pub mod account;
 pub mod backend;

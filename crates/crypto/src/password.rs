@@ -30,14 +30,28 @@ pub struct Kdf {
 /// Why the parameters that a server offers are refused. Nothing that depends on the password may be sent then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KdfError {
+    /// Not PBKDF2-HMAC-SHA-256.
     #[error("the server asks for an unknown password function ({id})")]
-    Unknown { id: u8 },
+    Unknown {
+        /// Its number.
+        id: u8,
+    },
+    /// Too few to be safe, or too many to finish.
     #[error("the server asks for {iterations} password iterations, outside the allowed range")]
-    OutOfBounds { iterations: u64 },
+    OutOfBounds {
+        /// What was offered.
+        iterations: u64,
+    },
+    /// They never decrease.
     #[error(
         "the server asks for {offered} password iterations, fewer than the {pinned} it has confirmed before"
     )]
-    FewerThanPinned { offered: u32, pinned: u32 },
+    FewerThanPinned {
+        /// What was offered.
+        offered: u32,
+        /// What the pinned account state says.
+        pinned: u32,
+    },
 }
 
 impl Kdf {
@@ -64,6 +78,7 @@ impl Kdf {
         }
     }
 
+    /// How many times the hash runs.
     pub fn iterations(self) -> u32 {
         self.iterations
     }
@@ -79,12 +94,14 @@ pub struct Login(String);
 pub struct LoginError;
 
 impl Login {
+    /// Checks a text and puts it in lower case.
     pub fn parse(text: &str) -> Result<Self, LoginError> {
         let allowed =
             (1..=LOGIN_CHARS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         if allowed { Ok(Self(text.to_ascii_lowercase())) } else { Err(LoginError) }
     }
 
+    /// The login in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -105,6 +122,7 @@ pub struct Password(Zeroizing<String>);
 pub struct PasswordError;
 
 impl Password {
+    /// Normalises what was typed.
     pub fn parse(text: &str) -> Result<Self, PasswordError> {
         // Reserved up front: a growing string would leave copies behind. NFKC lengthens UTF-8 at most 11 times.
         let mut normal = Zeroizing::new(String::with_capacity(text.len() * 11));
@@ -115,7 +133,9 @@ impl Password {
 
 /// What a password stands for.
 pub struct PasswordKeys {
+    /// What is sent to the coordinator.
     pub auth: AuthKey,
+    /// What opens the account key.
     pub kek: PasswordKek,
 }
 

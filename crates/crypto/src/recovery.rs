@@ -27,10 +27,16 @@ secret_key! {
 /// Why a text is not a recovery key, in terms a person can act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RecoveryTextError {
+    /// A character that the alphabet does not have.
     #[error("a recovery key has letters and digits, spaces and hyphens only, and no U")]
     Character,
+    /// Too few or too many characters.
     #[error("a recovery key has 56 characters in seven groups of eight; this has {chars}")]
-    Length { chars: usize },
+    Length {
+        /// How many there are, spaces and hyphens left out.
+        chars: usize,
+    },
+    /// The check does not belong to the key.
     #[error("a character of the recovery key is wrong")]
     Check,
 }
@@ -62,10 +68,12 @@ impl RecoveryKey {
         if *expected == copied_check { Ok(Self(*key)) } else { Err(RecoveryTextError::Check) }
     }
 
+    /// What is sent to the coordinator.
     pub fn derive_auth_key(&self) -> RecoveryAuthKey {
         RecoveryAuthKey::derive(&self.0, &[], b"auth/recovery")
     }
 
+    /// What opens the account key.
     pub fn derive_kek(&self) -> RecoveryKek {
         RecoveryKek::derive(&self.0, &[], b"kek/recovery")
     }

@@ -29,22 +29,22 @@ const PREFIX_LEN: usize = 76;
 /// How much longer an envelope is than its content, in bytes.
 pub const OVERHEAD: usize = PREFIX_LEN + TAG_LEN;
 
-/// Seals `content` for a context under the one type of key that belongs to it.
+/// Seals a plaintext for a context under the one type of key that belongs to it.
 pub async fn seal<C: Context>(
     backend: &Backend,
     key: &C::Key,
     context: &C,
-    content: &[u8],
+    plaintext: &[u8],
     salt: Salt,
 ) -> Result<Vec<u8>, PlatformError> {
     let (head, context) = (head(context), context.encode());
     let derived = Derived::new(key, salt.bytes(), &head, &context);
-    let mut envelope = Vec::with_capacity(OVERHEAD + content.len());
+    let mut envelope = Vec::with_capacity(OVERHEAD + plaintext.len());
     envelope.extend_from_slice(&head);
     envelope.extend_from_slice(salt.bytes());
     envelope.extend_from_slice(&derived.commitment);
     let aad = [&envelope[..], &length_prefixed(&context)].concat();
-    envelope.extend_from_slice(content);
+    envelope.extend_from_slice(plaintext);
     backend.encrypt(derived.key, &aad, &mut envelope, PREFIX_LEN).await?;
     Ok(envelope)
 }
@@ -74,10 +74,10 @@ pub async fn wrap<C: KeyContext>(
     backend: &Backend,
     key: &C::Key,
     context: &C,
-    content: &C::Content,
+    wrapped: &C::Content,
     salt: Salt,
 ) -> Result<Vec<u8>, PlatformError> {
-    seal(backend, key, context, content.expose_secret(), salt).await
+    seal(backend, key, context, wrapped.expose_secret(), salt).await
 }
 
 /// Opens a wrapped key.
@@ -87,8 +87,8 @@ pub async fn unwrap<C: KeyContext>(
     context: &C,
     envelope: &[u8],
 ) -> Result<C::Content, OpenError> {
-    let content = open(backend, key, context, envelope).await?;
-    C::Content::try_from(content.as_slice()).map_err(|_| OpenError::Refused)
+    let plaintext = open(backend, key, context, envelope).await?;
+    C::Content::try_from(plaintext.as_slice()).map_err(|_| OpenError::Refused)
 }
 
 fn head<C: Context>(context: &C) -> [u8; HEAD_LEN] {

@@ -3,6 +3,7 @@
 
 /// Access to the bytes of a key; the name makes every use easy to find in review.
 pub trait Secret {
+    /// The key itself.
     fn expose_secret(&self) -> &[u8; 32];
 }
 

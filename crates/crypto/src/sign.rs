@@ -14,6 +14,7 @@ impl IdentityKey {
         Self(SigningKey::from_bytes(seed))
     }
 
+    /// The public half.
     pub fn public(&self) -> PublicKey {
         PublicKey::of(&self.0)
     }
@@ -47,6 +48,7 @@ impl DeviceKey {
         Self { device, key: SigningKey::from_bytes(seed) }
     }
 
+    /// The public half.
     pub fn public(&self) -> PublicKey {
         PublicKey::of(&self.key)
     }
@@ -55,7 +57,9 @@ impl DeviceKey {
 /// Who writes a commit.
 #[derive(Clone, Copy)]
 pub enum Author<'a> {
+    /// The account itself.
     Identity(&'a IdentityKey),
+    /// One of its devices.
     Device(&'a DeviceKey),
 }
 

@@ -46,9 +46,13 @@ impl VaultKey {
 
 /// The keys of one epoch.
 pub struct EpochKeys {
+    /// Makes synthetic IVs.
     pub siv: SivKey,
+    /// Makes one-time keys.
     pub blob: BlobKey,
+    /// Seals commits.
     pub commit: CommitKey,
+    /// Seals caches.
     pub index: IndexKey,
 }
 
@@ -63,7 +67,9 @@ pub struct VaultKeys {
 /// The secret half of the chunker: a SipHash-2-4 key.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct SipKeys {
+    /// Its first half.
     pub k0: u64,
+    /// Its second half.
     pub k1: u64,
 }
 
@@ -84,6 +90,7 @@ impl VaultKeys {
         self.newest().0
     }
 
+    /// The vault they are the keys of.
     pub fn vault(&self) -> VaultId {
         self.vault
     }

@@ -30,15 +30,16 @@ fn stored(kind: BlobKind, raw: &[u8]) -> Frame<'_> {
 fn check_seal<C: Context>(
     [key, other_key]: [&C::Key; 2],
     [context, other]: [&C; 2],
-    content: &[u8],
+    plaintext: &[u8],
     salt: [u8; 32],
     flip: usize,
 ) {
-    let sealed = compute(seal::seal(&RUST, key, context, content, Salt::from_random(salt))).expect("sealed");
+    let sealed =
+        compute(seal::seal(&RUST, key, context, plaintext, Salt::from_random(salt))).expect("sealed");
     let open = |key, context, sealed: &[u8]| {
         compute(seal::open(&RUST, key, context, sealed)).map(|found| found.to_vec())
     };
-    assert_eq!(open(key, context, &sealed), Ok(content.to_vec()));
+    assert_eq!(open(key, context, &sealed), Ok(plaintext.to_vec()));
     assert_eq!(open(other_key, context, &sealed), Err(OpenError::Refused));
     assert_eq!(open(key, other, &sealed), Err(OpenError::Refused));
     let (mut damaged, bit) = (sealed.clone(), flip % (sealed.len() * 8));

@@ -12,7 +12,7 @@ use crypto::sign::{DeviceKey, IdentityKey};
 use crypto::vault::{
     BlobKey, ChunkerKey, CommitKey, EpochKeys, FingerprintKey, IndexKey, SipKeys, SivKey, VaultKey, VaultKeys,
 };
-use static_assertions::assert_not_impl_any;
+use static_assertions::{assert_impl_all, assert_not_impl_any};
 
 macro_rules! assert_secret {
     ($($secret:ty),+ $(,)?) => {
@@ -42,6 +42,30 @@ assert_secret!(
     SivKey,
     VaultKey,
     VaultKeys,
+    WrapKey,
+);
+macro_rules! assert_overwritten_when_dropped {
+    ($($secret:ty),+ $(,)?) => {
+        $(assert_impl_all!($secret: zeroize::ZeroizeOnDrop);)+
+    };
+}
+
+assert_overwritten_when_dropped!(
+    AccountKey,
+    AuthKey,
+    BlobKey,
+    ChunkerKey,
+    CommitKey,
+    DeviceWrapKey,
+    FingerprintKey,
+    IndexKey,
+    PasswordKek,
+    RecoveryAuthKey,
+    RecoveryKek,
+    RecoveryKey,
+    SipKeys,
+    SivKey,
+    VaultKey,
     WrapKey,
 );
 // A salt serves one envelope.

@@ -34,10 +34,20 @@ pub enum Codec {
 /// Content that no frame can carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
+    /// More than 4 MiB.
     #[error("{raw_len} bytes are more than one blob holds ({RAW_LEN_MAX})")]
-    TooLong { raw_len: usize },
+    TooLong {
+        /// Bytes before compression.
+        raw_len: usize,
+    },
+    /// Such content is stored as it is.
     #[error("the compressed body ({body_len} bytes) is not smaller than its content ({raw_len} bytes)")]
-    NotSmaller { body_len: usize, raw_len: usize },
+    NotSmaller {
+        /// Bytes after compression.
+        body_len: usize,
+        /// Bytes before.
+        raw_len: usize,
+    },
 }
 
 /// A frame to seal. Its lengths are within the format's bounds.
@@ -90,7 +100,9 @@ fn checked_raw_len(raw_len: usize) -> Result<u32, FrameError> {
 /// A frame that was opened, and whose head and padding are right. The body is still compressed as the codec says.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OpenedFrame {
+    /// What it holds: one of the kinds that were expected.
     pub kind: BlobKind,
+    /// How the body was made.
     pub codec: Codec,
     /// How many bytes the body must decompress to, at most 4 MiB; for [`Codec::Stored`] the body's own length.
     pub raw_len: usize,
@@ -121,6 +133,7 @@ impl OpenedFrame {
         Ok(Self { kind, codec, raw_len, frame, body_end })
     }
 
+    /// The content, or what decompresses to it.
     pub fn body(&self) -> &[u8] {
         &self.frame[HEAD_LEN..self.body_end]
     }

@@ -69,6 +69,24 @@ fn blobs_that_authenticate_but_hold_a_wrong_frame_are_refused() {
     }
 }
 
+/// A writer that holds the keys could choose its own IV, and so give two frames one key and nonce.
+#[test]
+fn a_blob_whose_iv_is_not_that_of_its_frame_is_refused() {
+    let (keys, head) = (vault_keys(), head(1));
+    let raw = b"hello chunk ".repeat(1000);
+    let frame = raw_frame(0x10, 0, 12_000, 12_000, &raw, 0, crate::padding::padded_len(10 + raw.len()));
+    let right = derive_siv(&keys.newest().1.siv, keys.vault(), &head, &frame);
+    let with_iv = |siv: [u8; 32]| {
+        let mut bytes = [&head[..], &siv, &frame].concat();
+        let aad = [&bytes[..PREFIX_LEN], keys.vault().as_bytes()].concat();
+        let key = derive_key(&keys.newest().1.blob, keys.vault(), &head, &siv);
+        crate::hazmat::encrypt(&key, &aad, &mut bytes, PREFIX_LEN);
+        SealedBlob { id: BlobId::from_bytes(protocol::digest::sha256(&[&bytes])).expect("not zeros"), bytes }
+    };
+    assert!(open(&with_iv(right)).is_ok());
+    assert_eq!(open(&with_iv([7; 32])), Err(OpenError::Refused));
+}
+
 #[test]
 fn no_two_distinct_frames_share_a_key_and_nonce() {
     let (keys, head) = (vault_keys(), head(1));

@@ -12,19 +12,28 @@ const VERSION: u64 = 1;
 /// What a commit says, once opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
+    /// A snapshot of a source.
     Snapshot(Snapshot),
+    /// The settings of the vault.
     Settings(Settings),
 }
 
 /// Why an opened body is unreadable. The commit keeps its place in the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
+    /// Of a later version.
     #[error("version {version} is not known")]
-    Version { version: u64 },
+    Version {
+        /// The version it names.
+        version: u64,
+    },
+    /// Not deterministic CBOR of this shape.
     #[error(transparent)]
     Cbor(#[from] CborError),
+    /// A field that must be an id is not.
     #[error(transparent)]
     Id(#[from] IdError),
+    /// Well formed, but not allowed.
     #[error("breaks a rule: {0}")]
     Rule(&'static str),
 }

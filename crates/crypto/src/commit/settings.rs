@@ -11,10 +11,13 @@ use super::body::{array, flag, map, read, write};
 /// The settings of a vault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// What a person called the vault.
     pub vault_name: String,
+    /// Where its snapshots come from.
     pub sources: Vec<Source>,
     /// Chunks are stored as they are, so that their sizes do not depend on their content.
     pub compression_off: bool,
+    /// What the devices are called.
     pub devices: Vec<DeviceName>,
     /// Fields of later versions, kept as they are.
     pub extensions: Vec<(u64, Value)>,
@@ -23,12 +26,15 @@ pub struct Settings {
 /// Where snapshots come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
+    /// Its id.
     pub source: SourceId,
+    /// What a person called it.
     pub name: String,
     /// The folder on its device; empty for browser uploads.
     pub path: Vec<u8>,
     /// What is left out.
     pub exclude: Vec<Vec<u8>>,
+    /// No snapshots are made for now.
     pub paused: bool,
     /// The one device that writes it, or none: the source of browser uploads, of which a vault has at most one.
     pub device: Option<DeviceId>,
@@ -39,7 +45,9 @@ pub struct Source {
 /// What a person called a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceName {
+    /// The device.
     pub device: DeviceId,
+    /// Its name.
     pub name: String,
 }
 

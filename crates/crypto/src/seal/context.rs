@@ -39,27 +39,34 @@ pub trait KeyContext: Context {
 /// 0x01: the account key under the password.
 #[derive(Debug, Clone, Copy)]
 pub struct AccountByPassword {
+    /// Whose key it is.
     pub account: AccountId,
+    /// How the password became the key.
     pub kdf: Kdf,
 }
 
 /// 0x02: the account key under the recovery key.
 #[derive(Debug, Clone, Copy)]
 pub struct AccountByRecovery {
+    /// Whose key it is.
     pub account: AccountId,
 }
 
 /// 0x03: a vault key of one epoch under the account.
 #[derive(Debug, Clone, Copy)]
 pub struct VaultOfAccount {
+    /// Whose key it is.
     pub account: AccountId,
+    /// The vault.
     pub vault: VaultId,
+    /// The key epoch of the vault.
     pub epoch: u32,
 }
 
 /// 0x04: the recovery key under the account, so that it can be shown again.
 #[derive(Debug, Clone, Copy)]
 pub struct RecoveryOfAccount {
+    /// Whose key it is.
     pub account: AccountId,
 }
 
@@ -71,10 +78,15 @@ secret_key! {
 /// 0x05: what a device needs to use a vault, under its wrap key.
 #[derive(Debug, Clone, Copy)]
 pub struct DeviceVaultKey {
+    /// The enrolment that made the wrap key.
     pub enrolment: EnrolmentId,
+    /// The device.
     pub device: DeviceId,
+    /// The vault.
     pub vault: VaultId,
+    /// The key epoch of the vault.
     pub epoch: u32,
+    /// The device's Ed25519 key.
     pub device_public: PublicKey,
 }
 
@@ -83,14 +95,18 @@ pub struct DeviceVaultKey {
 pub struct CommitBody<'a> {
     /// The commit's envelope up to the length of this SEAL.
     pub head: &'a [u8; 136],
+    /// The key epoch of the vault.
     pub epoch: u32,
 }
 
 /// 0x40: a cache that a client keeps on disk.
 #[derive(Debug, Clone, Copy)]
 pub struct Cache<'a> {
+    /// The vault.
     pub vault: VaultId,
+    /// Which cache.
     pub name: &'a str,
+    /// The key epoch of the vault.
     pub epoch: u32,
 }
 

@@ -168,16 +168,16 @@ async fn a_blob_of_another_id_kind_vault_or_epoch(backend: Backend) {
 /// Around the size from which the browser hashes; and an empty, a small and a large content seal and open.
 async fn large_and_small_hashes(backend: Backend) {
     for len in [0, 1, 16_383, 16_384, 16_385, 1 << 20] {
-        let content: Vec<u8> = (0..len).map(|at: usize| (at % 251) as u8).collect();
-        let expected = protocol::digest::sha256(&[&content]);
-        assert_eq!(backend.sha256(&content).await, Ok(expected), "{len} bytes");
+        let plaintext: Vec<u8> = (0..len).map(|at: usize| (at % 251) as u8).collect();
+        let expected = protocol::digest::sha256(&[&plaintext]);
+        assert_eq!(backend.sha256(&plaintext).await, Ok(expected), "{len} bytes");
 
         let keys = vault_keys(8, &[1]);
         let context = Cache { vault: vault(8), name: "files", epoch: 1 };
         let index = &keys.epoch(1).expect("known").index;
-        let sealed = seal::seal(&backend, index, &context, &content, salt()).await.expect("sealed");
-        assert_eq!(sealed.len(), content.len() + seal::OVERHEAD);
+        let sealed = seal::seal(&backend, index, &context, &plaintext, salt()).await.expect("sealed");
+        assert_eq!(sealed.len(), plaintext.len() + seal::OVERHEAD);
         let opened = seal::open(&backend, index, &context, &sealed).await.expect("opened");
-        assert!(*opened == content, "{len} bytes");
+        assert!(*opened == plaintext, "{len} bytes");
     }
 }

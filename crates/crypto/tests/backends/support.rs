@@ -1,7 +1,5 @@
 //! What the test programs share: the golden vectors, and running one test on every backend there is.
 
-use crypto::Backend;
-
 /// Makes a test of each named `async fn(Backend)`: on RustCrypto natively, on RustCrypto and WebCrypto in the browser.
 macro_rules! on_every_backend {
     ($($name:ident),+ $(,)?) => {$(
@@ -29,39 +27,39 @@ macro_rules! on_every_backend {
 pub(crate) use on_every_backend;
 
 #[cfg(target_arch = "wasm32")]
-pub fn web_crypto() -> Backend {
-    Backend::web_crypto().expect("the test page is a secure context")
+pub(crate) fn web_crypto() -> crypto::Backend {
+    crypto::Backend::web_crypto().expect("the test page is a secure context")
 }
 
 /// The known answers of format version 1.
-pub struct Vectors(serde_json::Value);
+pub(crate) struct Vectors(serde_json::Value);
 
 impl Vectors {
-    pub fn load() -> Self {
+    pub(crate) fn load() -> Self {
         Self(
             serde_json::from_str(include_str!("../golden/v1/vectors.json")).expect("the golden file is JSON"),
         )
     }
 
     /// The text at a JSON pointer.
-    pub fn text(&self, pointer: &str) -> &str {
+    pub(crate) fn text(&self, pointer: &str) -> &str {
         self.value(pointer).as_str().expect(pointer)
     }
 
     /// The bytes written in hex at a JSON pointer.
-    pub fn bytes(&self, pointer: &str) -> Vec<u8> {
+    pub(crate) fn bytes(&self, pointer: &str) -> Vec<u8> {
         hex::decode(self.text(pointer)).expect(pointer)
     }
 
-    pub fn array<const N: usize>(&self, pointer: &str) -> [u8; N] {
+    pub(crate) fn array<const N: usize>(&self, pointer: &str) -> [u8; N] {
         self.bytes(pointer).try_into().expect(pointer)
     }
 
-    pub fn number(&self, pointer: &str) -> u64 {
+    pub(crate) fn number(&self, pointer: &str) -> u64 {
         self.value(pointer).as_u64().expect(pointer)
     }
 
-    pub fn value(&self, pointer: &str) -> &serde_json::Value {
+    pub(crate) fn value(&self, pointer: &str) -> &serde_json::Value {
         self.0.pointer(pointer).expect(pointer)
     }
 }
