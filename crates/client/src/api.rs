@@ -31,7 +31,7 @@ use crate::error::Error;
 use crate::platform::Platform;
 
 /// No answer of the coordinator takes longer.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// Waits between attempts of a request that may be repeated.
 const RETRY_WAITS_MS: [u64; 5] = [200, 500, 1500, 4000, 8000];
 

@@ -187,8 +187,10 @@ impl Vault {
                     changes = Some(make_changes(uploader.clone()).await?);
                 }
                 let changes = changes.clone().unwrap_or_default();
-                let new_directory =
-                    NewDirectory { mode: DIRECTORY_MODE, mtime_ns: platform.now_ms() as i64 * 1_000_000 };
+                let new_directory = NewDirectory {
+                    mode: DIRECTORY_MODE,
+                    mtime_ns: platform.now_ms().cast_signed() * 1_000_000,
+                };
                 Ok(edit(self.fetcher(), &mut uploader, old_root, changes, new_directory).await?)
             };
             let (tree, (now_sent, claimed)) = futures_util::try_join!(write, sender.run())?;

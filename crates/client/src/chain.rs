@@ -98,7 +98,7 @@ impl Chain {
                 log.needs_baseline = false;
             }
             (Kind::Snapshot(_), Some(source), _) => {
-                self.sources.entry(source).or_default().needs_baseline = true
+                self.sources.entry(source).or_default().needs_baseline = true;
             }
             _ => {}
         }

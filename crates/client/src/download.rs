@@ -7,11 +7,11 @@ use crypto::blob::BlobKind;
 use futures_util::stream::{LocalBoxStream, Stream, StreamExt as _, TryStreamExt as _};
 use protocol::id::{BlobId, SourceId};
 
+use crate::archive::Archive;
 use crate::error::Error;
 use crate::fetch::Fetcher;
 use crate::path::Path;
 use crate::vault::Vault;
-use crate::zip::Archive;
 
 /// A window of chunks has at most this many bytes, or is one chunk.
 const WINDOW_BYTES: u64 = 4 << 20;
@@ -252,10 +252,7 @@ async fn fetch_window(fetcher: Fetcher, window: Vec<Step>) -> Result<Vec<(Step, 
         _ => None,
     };
     let ids: Vec<BlobId> = window.iter().filter_map(id).collect();
-    let opened = match ids.is_empty() {
-        true => Vec::new(),
-        false => fetcher.fetch(&ids, &[BlobKind::Chunk]).await?,
-    };
+    let opened = if ids.is_empty() { Vec::new() } else { fetcher.fetch(&ids, &[BlobKind::Chunk]).await? };
     let mut opened = opened.into_iter();
     let with_content = |step: Step| match &step {
         Step::Chunk(piece) => {

@@ -80,17 +80,12 @@ pub enum Error {
     /// What the server claims to hold could not be read back.
     #[error("the server claims to hold data that it does not give back (blob {}); the backup is not verified", .0.short())]
     Unverified(BlobId),
-    /// A file in a zip archive cannot be written.
+    /// An archive cannot be written.
     #[error("the archive cannot be written")]
-    Archive(#[from] zip_error::ZipError),
+    Archive(#[from] zip::result::ZipError),
     /// The browser's cryptography failed.
     #[error(transparent)]
     Platform(#[from] PlatformError),
-}
-
-/// The archive library's error under a name that cannot be taken for this crate's module.
-mod zip_error {
-    pub use ::zip::result::ZipError;
 }
 
 impl Error {

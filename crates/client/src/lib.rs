@@ -7,6 +7,7 @@
 
 mod account;
 mod api;
+mod archive;
 mod backup;
 mod chain;
 mod download;
@@ -21,7 +22,6 @@ mod sign_in;
 mod sign_up;
 mod upload;
 mod vault;
-mod zip;
 
 pub use account::Account;
 pub use api::Client;
@@ -30,7 +30,7 @@ pub use download::{FileDownload, FolderDownload};
 pub use error::Error;
 pub use path::Path;
 pub use pin::Pin;
-pub use platform::{Platform, ReadAt};
+pub use platform::{Job, Platform, ReadAt};
 pub use progress::{Phase, Progress, ProgressSnapshot};
 pub use sign_up::PendingAccount;
 pub use vault::{EntryKind, ListedEntry, SnapshotInfo, SourceInfo, Vault};

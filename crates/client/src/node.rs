@@ -14,7 +14,7 @@ use reqwest::{Response, StatusCode};
 use crate::api::{Client, with_timeout};
 
 /// A node that takes longer over one batch counts as failed.
-const PUT_TIMEOUT: Duration = Duration::from_secs(120);
+const PUT_TIMEOUT: Duration = Duration::from_mins(2);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Answers of puts: a receipt of 256 blobs for each of 8 nodes, in base64.
 const PUT_ANSWER_BYTES_MAX: usize = 256 << 10;
@@ -45,7 +45,9 @@ impl Client {
         let header = header.to_bytes();
         let mut body = Vec::with_capacity(header.len() + contents.iter().map(Bytes::len).sum::<usize>());
         body.extend(header);
-        contents.iter().for_each(|content| body.extend_from_slice(content));
+        for content in contents {
+            body.extend_from_slice(content);
+        }
         let url = format!("{}{}", target.url, routes::PUT_BLOBS.path);
         let request = self.http.post(url).header(CONTENT_TYPE, "application/octet-stream").body(body);
         let answer = async {

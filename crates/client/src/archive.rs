@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use std::rc::Rc;
 
 use ::backup::{Entry, Node};
-use ::zip::write::{SimpleFileOptions, StreamWriter};
-use ::zip::{CompressionMethod, DateTime, ZipWriter};
 use time::{OffsetDateTime, PrimitiveDateTime};
+use zip::write::{SimpleFileOptions, StreamWriter};
+use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::error::Error;
 
@@ -49,7 +49,7 @@ impl Archive {
             .last_modified_time(date_time(entry.mtime_ns));
         match &entry.node {
             Node::File { size, .. } => {
-                self.writer.start_file(path, options.large_file(*size >= LARGE_FILE_BYTES))?
+                self.writer.start_file(path, options.large_file(*size >= LARGE_FILE_BYTES))?;
             }
             Node::Directory { .. } => self.writer.add_directory(path, options)?,
             Node::Symlink { target } => {
@@ -60,7 +60,7 @@ impl Archive {
     }
 
     pub(crate) fn write(&mut self, data: &[u8]) -> Result<(), Error> {
-        Ok(self.writer.write_all(data).map_err(::zip::result::ZipError::Io)?)
+        Ok(self.writer.write_all(data).map_err(zip::result::ZipError::Io)?)
     }
 
     /// The bytes that were written since they were last taken.
