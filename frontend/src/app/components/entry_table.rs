@@ -1,0 +1,149 @@
+//! A folder's entries: sortable, with what can be done to each.
+
+use patternfly_yew::prelude::*;
+use yew::prelude::*;
+
+use crate::app::browser::moment;
+use crate::message::{Entry, EntryKind};
+use crate::order::{Column, Order as Sorting};
+use crate::words;
+
+/// What a person asks of an entry.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::app) enum Wish {
+    /// Open the folder.
+    Open(Entry),
+    /// Bring it back to this machine.
+    Restore(Entry),
+    /// Move it to the bin.
+    Delete(Entry),
+}
+
+#[derive(Properties, PartialEq)]
+pub(in crate::app) struct Props {
+    pub(in crate::app) entries: Vec<Entry>,
+    pub(in crate::app) onwish: Callback<Wish>,
+}
+
+#[component]
+pub(in crate::app) fn EntryTable(props: &Props) -> Html {
+    let sorting = use_state(Sorting::default);
+    let mut entries = props.entries.clone();
+    sorting.sort(&mut entries);
+    let head = |column: Column, name: &'static str| {
+        let sorting = sorting.clone();
+        html!(<SortableHead {column} {name} sorting={*sorting} onsort={Callback::from(move |next| sorting.set(next))} />)
+    };
+    html!(
+        <table class="pf-v6-c-table pf-m-grid-md pf-m-compact" aria-label="Files and folders" data-test="entries">
+            <thead class="pf-v6-c-table__thead">
+                <tr class="pf-v6-c-table__tr">
+                    { head(Column::Name, "Name") }
+                    { head(Column::Size, "Size") }
+                    { head(Column::Modified, "Changed") }
+                    <th class="pf-v6-c-table__th" scope="col"><span class="pf-v6-screen-reader">{ "Actions" }</span></th>
+                </tr>
+            </thead>
+            <tbody class="pf-v6-c-table__tbody">
+                { for entries.into_iter().map(|entry| html!(
+                    <EntryRow key={entry.name.clone()} {entry} onwish={props.onwish.clone()} />
+                )) }
+            </tbody>
+        </table>
+    )
+}
+
+#[derive(Properties, PartialEq)]
+struct HeadProps {
+    column: Column,
+    name: &'static str,
+    sorting: Sorting,
+    onsort: Callback<Sorting>,
+}
+
+#[component]
+fn SortableHead(props: &HeadProps) -> Html {
+    let is_current = props.sorting.column == props.column;
+    let (direction, icon) = match (is_current, props.sorting.descending) {
+        (false, _) => (None, Icon::ArrowsAltV),
+        (true, false) => (Some("ascending"), Icon::LongArrowAltUp),
+        (true, true) => (Some("descending"), Icon::LongArrowAltDown),
+    };
+    let onclick = {
+        let (onsort, next) = (props.onsort.clone(), props.sorting.toggled(props.column));
+        Callback::from(move |_| onsort.emit(next))
+    };
+    html!(
+        <th
+            class={classes!("pf-v6-c-table__th", "pf-v6-c-table__sort", is_current.then_some("pf-m-selected"))}
+            scope="col"
+            aria-sort={direction}
+        >
+            <button type="button" class="pf-v6-c-table__button" {onclick}>
+                <div class="pf-v6-c-table__button-content">
+                    <span class="pf-v6-c-table__text">{ props.name }</span>
+                    <span class="pf-v6-c-table__sort-indicator">{ icon }</span>
+                </div>
+            </button>
+        </th>
+    )
+}
+
+#[derive(Properties, PartialEq)]
+struct RowProps {
+    entry: Entry,
+    onwish: Callback<Wish>,
+}
+
+#[component]
+fn EntryRow(props: &RowProps) -> Html {
+    let entry = &props.entry;
+    let wish = |wish: Wish| {
+        let onwish = props.onwish.clone();
+        Callback::from(move |_: MouseEvent| onwish.emit(wish.clone()))
+    };
+    let name = match entry.kind {
+        EntryKind::Folder => html!(
+            <Button
+                variant={ButtonVariant::InlineLink}
+                label={entry.name.clone()}
+                icon={html!({ Icon::Folder })}
+                onclick={wish(Wish::Open(entry.clone()))}
+            />
+        ),
+        EntryKind::File => html!(<span>{ Icon::File }{ format!(" {}", entry.name) }</span>),
+        EntryKind::Link => html!(<span>{ Icon::ShareSquare }{ format!(" {} (link)", entry.name) }</span>),
+    };
+    let size = match entry.kind {
+        EntryKind::Folder => format!("{} in {}", words::size(entry.bytes), words::count(entry.files, "file", "files")),
+        EntryKind::File => words::size(entry.bytes),
+        EntryKind::Link => String::new(),
+    };
+    let restore = if entry.kind == EntryKind::Folder { "Restore as zip" } else { "Restore" };
+    let cell = "pf-v6-c-table__td";
+    html!(
+        <tr class="pf-v6-c-table__tr" data-test="entry" data-name={entry.name.clone()}>
+            <td class={classes!(cell, "pf-m-break-word")} data-label="Name">{ name }</td>
+            <td class={cell} data-label="Size">{ size }</td>
+            <td class={cell} data-label="Changed">{ moment(entry.modified_ms as f64) }</td>
+            <td class={classes!(cell, "pf-v6-c-table__action")}>
+                <span class="tri-buttons">
+                    if entry.kind != EntryKind::Link {
+                        <Button
+                            variant={ButtonVariant::Plain}
+                            icon={html!({ Icon::Download })}
+                            aria_label={format!("{restore} {}", entry.name)}
+                            onclick={wish(Wish::Restore(entry.clone()))}
+                        />
+                    }
+                    <Button
+                        variant={ButtonVariant::Plain}
+                        icon={html!({ Icon::Trash })}
+                        aria_label={format!("Delete {}", entry.name)}
+                        onclick={wish(Wish::Delete(entry.clone()))}
+                    />
+                </span>
+            </td>
+        </tr>
+    )
+}

@@ -1,0 +1,10 @@
+//! What pages are made of.
+
+pub(super) mod drop_zone;
+pub(super) mod entry_table;
+pub(super) mod failure_alert;
+pub(super) mod field;
+pub(super) mod frame;
+pub(super) mod node_label;
+pub(super) mod recovery_kit;
+pub(super) mod transfer_list;

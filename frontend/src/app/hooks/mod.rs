@@ -1,0 +1,4 @@
+//! State that several pages share.
+
+pub(super) mod live;
+pub(super) mod place;

@@ -1,0 +1,68 @@
+//! The pages. They ask the worker for everything that needs a key, and hold no secret longer than a form is open.
+
+mod browser;
+mod components;
+mod download;
+mod drop;
+mod hooks;
+mod pages;
+mod port;
+mod routes;
+mod session;
+mod shell;
+mod transfers;
+
+use patternfly_yew::prelude::ToastViewer;
+use yew::prelude::*;
+use yew_nested_router::Router;
+
+use hooks::live::LiveProvider;
+use hooks::place::PlaceProvider;
+use pages::insecure::Insecure;
+use pages::setup::Setup;
+use pages::sign_in::SignIn;
+use routes::Route;
+use session::{SessionProvider, Status, use_session};
+use shell::Shell;
+use transfers::TransfersProvider;
+
+/// Shows the app.
+pub fn run() {
+    yew::Renderer::<App>::new().render();
+}
+
+#[component]
+fn App() -> Html {
+    if !browser::can_encrypt() {
+        return html!(<Insecure />);
+    }
+    html!(
+        <ToastViewer>
+            <Router<Route> default={Route::Overview}>
+                <SessionProvider>
+                    <Doors />
+                </SessionProvider>
+            </Router<Route>>
+        </ToastViewer>
+    )
+}
+
+/// Inside or outside.
+#[component]
+fn Doors() -> Html {
+    let session = use_session();
+    let route = routes::use_route();
+    match &session.status {
+        Status::Unlocked(_) => html!(
+            <LiveProvider>
+                <TransfersProvider>
+                    <PlaceProvider>
+                        <Shell />
+                    </PlaceProvider>
+                </TransfersProvider>
+            </LiveProvider>
+        ),
+        Status::Locked { .. } if route == Route::Setup => html!(<Setup />),
+        Status::Locked { .. } => html!(<SignIn />),
+    }
+}

@@ -1,0 +1,8 @@
+//! One module per page.
+
+pub(super) mod files;
+pub(super) mod insecure;
+pub(super) mod nodes;
+pub(super) mod overview;
+pub(super) mod setup;
+pub(super) mod sign_in;

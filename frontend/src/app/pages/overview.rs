@@ -1,0 +1,208 @@
+//! What is protected, and how well.
+
+use patternfly_yew::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use yew::prelude::*;
+
+use crate::app::browser::moment;
+use crate::app::components::failure_alert::FailureAlert;
+use crate::app::components::frame::{Loading, PageHead, Section};
+use crate::app::components::node_label::NodeLabel;
+use crate::app::hooks::live::use_live;
+use crate::app::hooks::place::use_place;
+use crate::app::session::{Session, use_session};
+use crate::app::transfers::use_transfers;
+use crate::copies::{Safety, judge};
+use crate::failure::Failure;
+use crate::message::{self, Tally};
+use crate::words::{self, CATEGORIES};
+
+#[component]
+pub(in crate::app) fn Overview() -> Html {
+    let session = use_session();
+    let tries = use_state(|| 0_u32);
+    let overview = use_overview(&session, *tries);
+    let again = {
+        let tries = tries.clone();
+        Callback::from(move |()| tries.set(*tries + 1))
+    };
+    html!(
+        <>
+            <PageHead title="Overview" />
+            {
+                match &*overview {
+                    None => html!(<Section><Loading /></Section>),
+                    Some(Err(failure)) => html!(<Section><FailureAlert failure={failure.clone()} retry={again} /></Section>),
+                    Some(Ok(overview)) => html!(<Content overview={overview.clone()} />),
+                }
+            }
+        </>
+    )
+}
+
+#[derive(Properties, PartialEq)]
+struct Props {
+    overview: message::Overview,
+}
+
+#[component]
+fn Content(props: &Props) -> Html {
+    let overview = &props.overview;
+    let place = use_place();
+    let total = sum(&overview.categories);
+    let copies = judge(&overview.status, total.files);
+    let to_files = Callback::from(move |_| place.go(Vec::new()));
+    let (tone, state) = match copies.safety {
+        Safety::Protected => (AlertType::Success, "protected"),
+        Safety::Durable => (AlertType::Info, "durable"),
+        Safety::AtRisk => (AlertType::Danger, "at-risk"),
+        Safety::Empty => (AlertType::Custom, "empty"),
+    };
+    html!(
+        <>
+            <Section test="copies">
+                <div data-state={state} role="status">
+                    <Alert inline=true r#type={tone} title={copies.sentence}><p>{ copies.explanation }</p></Alert>
+                </div>
+            </Section>
+            <NodeStrip />
+            if copies.safety == Safety::Empty {
+                <Section test="empty">
+                    <EmptyState title="Back up your first folder" icon={Icon::FolderOpen}>
+                        <p>{ "Open Files and drop a folder on it. When it is done, this page says where its copies are." }</p>
+                        <Button variant={ButtonVariant::Primary} label="Open Files" onclick={to_files} />
+                    </EmptyState>
+                </Section>
+            } else {
+                <Section test="categories">
+                    <Card>
+                        <CardTitle><Title level={Level::H2} size={Size::Large}>{ "What is protected" }</Title></CardTitle>
+                        <CardBody>{ categories(&overview.categories, total) }</CardBody>
+                    </Card>
+                </Section>
+                <Section test="sources">
+                    <Card>
+                        <CardTitle><Title level={Level::H2} size={Size::Large}>{ "Where it comes from" }</Title></CardTitle>
+                        <CardBody>{ sources(overview) }</CardBody>
+                    </Card>
+                </Section>
+            }
+        </>
+    )
+}
+
+fn sum(categories: &[Tally; 7]) -> Tally {
+    categories.iter().fold(Tally::default(), |sum, tally| Tally {
+        files: sum.files + tally.files,
+        bytes: sum.bytes + tally.bytes,
+    })
+}
+
+fn categories(categories: &[Tally; 7], total: Tally) -> Html {
+    let row = |name: &str, tally: &Tally, test: &'static str| {
+        html!(
+            <tr class="pf-v6-c-table__tr" data-test={test} data-name={name.to_owned()}>
+                <th class="pf-v6-c-table__th" scope="row" data-label="Kind">{ name }</th>
+                <td class="pf-v6-c-table__td" data-label="Files">{ words::grouped(tally.files) }</td>
+                <td class="pf-v6-c-table__td" data-label="Size">{ words::size(tally.bytes) }</td>
+            </tr>
+        )
+    };
+    let present = CATEGORIES.iter().zip(categories).filter(|(_, tally)| tally.files > 0);
+    html!(
+        <table class="pf-v6-c-table pf-m-compact" aria-label="Totals by category">
+            <thead class="pf-v6-c-table__thead">
+                <tr class="pf-v6-c-table__tr">
+                    { for ["Kind", "Files", "Size"].map(|name| html!(<th class="pf-v6-c-table__th" scope="col">{ name }</th>)) }
+                </tr>
+            </thead>
+            <tbody class="pf-v6-c-table__tbody">
+                { for present.map(|(name, tally)| row(name, tally, "category")) }
+                { row("All", &total, "total") }
+            </tbody>
+        </table>
+    )
+}
+
+fn sources(overview: &message::Overview) -> Html {
+    let row = |source: &message::Source| {
+        let status = overview.status.sources.iter().find(|status| status.source == source.source);
+        html!(
+            <tr class="pf-v6-c-table__tr" data-test="source" data-name={source.name.clone()}>
+                <th class="pf-v6-c-table__th" scope="row" data-label="Source">{ &source.name }</th>
+                <td class="pf-v6-c-table__td" data-label="Holds">
+                    { format!("{}, {}", words::count(source.tally.files, "file", "files"), words::size(source.tally.bytes)) }
+                </td>
+                <td class="pf-v6-c-table__td" data-label="Stored">
+                    { status.map_or_else(String::new, |status| words::size(status.stored_bytes)) }
+                </td>
+                <td class="pf-v6-c-table__td" data-label="Last backup">
+                    { source.newest_ms.map_or_else(|| "never".to_owned(), |ms| moment(ms as f64)) }
+                </td>
+            </tr>
+        )
+    };
+    html!(
+        <table class="pf-v6-c-table pf-m-compact pf-m-grid-md" aria-label="Totals by source">
+            <thead class="pf-v6-c-table__thead">
+                <tr class="pf-v6-c-table__tr">
+                    { for ["Source", "Holds", "Stored, one copy", "Last backup"].map(|name| html!(
+                        <th class="pf-v6-c-table__th" scope="col">{ name }</th>
+                    )) }
+                </tr>
+            </thead>
+            <tbody class="pf-v6-c-table__tbody">{ for overview.sources.iter().map(row) }</tbody>
+        </table>
+    )
+}
+
+/// All nodes in a line.
+#[component]
+fn NodeStrip() -> Html {
+    let live = use_live();
+    let Some(nodes) = live.nodes else { return html!() };
+    html!(
+        <Section test="node-strip">
+            <ul class="tri-strip" role="list" aria-label="Storage nodes">
+                { for nodes.iter().map(|node| html!(
+                    <li>{ &node.zone }{ " " }<NodeLabel state={node.state} /></li>
+                )) }
+            </ul>
+        </Section>
+    )
+}
+
+/// The overview; again whenever a backup is finished, another device commits, or a node changes its state.
+#[hook]
+fn use_overview(session: &Session, tries: u32) -> UseStateHandle<Option<Result<message::Overview, Failure>>> {
+    let overview = use_state(|| None);
+    let newest = use_mut_ref(|| 0_u32);
+    let (live, backups) = (use_live(), use_transfers().backups());
+    let states = live.nodes.map(|nodes| nodes.iter().map(|node| (node.node, node.state)).collect::<Vec<_>>());
+    {
+        let (session, overview) = (session.clone(), overview.clone());
+        use_effect_with((tries, live.head, backups, states), move |_| {
+            *newest.borrow_mut() += 1;
+            let asked = *newest.borrow();
+            spawn_local(async move {
+                let worker = session.worker();
+                let result = match worker.port() {
+                    Ok(port) => port.call(message::Survey {}).await,
+                    Err(broken) => Err(broken),
+                };
+                if *newest.borrow() != asked {
+                    return;
+                }
+                match result {
+                    Ok(answer) => overview.set(Some(Ok(answer))),
+                    Err(failure) => {
+                        if let Some(failure) = session.handle(failure) {
+                            overview.set(Some(Err(failure)));
+                        }
+                    }
+                }
+            });
+        });
+    }
+    overview
+}

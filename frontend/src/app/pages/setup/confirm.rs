@@ -1,0 +1,94 @@
+//! The last step: one group of the recovery key typed back, then the account is made.
+
+use patternfly_yew::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use yew::prelude::*;
+
+use crate::app::browser::distinct;
+use crate::app::components::failure_alert::FailureAlert;
+use crate::app::components::field::Field;
+use crate::app::session::{Session, use_session};
+use crate::failure::Failure;
+use crate::message::{RecoveryKit, Register, Registered};
+
+#[derive(Properties, PartialEq)]
+pub(super) struct Props {
+    pub(super) kit: RecoveryKit,
+    pub(super) setup_token: Option<String>,
+    pub(super) onback: Callback<RecoveryKit>,
+}
+
+#[component]
+pub(super) fn Confirm(props: &Props) -> Html {
+    let session = use_session();
+    let groups = props.kit.groups.len();
+    let group = *use_memo((), |()| distinct() as usize % groups);
+    let typed = use_state(String::new);
+    let wrong = use_state(|| false);
+    let busy = use_state(|| false);
+    let failure = use_state(|| None::<Failure>);
+
+    let onsubmit = {
+        let (session, typed, wrong) = (session.clone(), typed.clone(), wrong.clone());
+        let (busy, failure, setup_token) = (busy.clone(), failure.clone(), props.setup_token.clone());
+        Callback::from(move |event: SubmitEvent| {
+            event.prevent_default();
+            if *busy {
+                return;
+            }
+            busy.set(true);
+            let ask = Register { group, typed: (*typed).clone(), setup_token: setup_token.clone() };
+            let (session, wrong, busy, failure) = (session.clone(), wrong.clone(), busy.clone(), failure.clone());
+            spawn_local(async move {
+                match register(&session, ask).await {
+                    Ok(Registered::Done(signed_in)) => return session.enter(signed_in),
+                    Ok(Registered::WrongGroup) => wrong.set(true),
+                    Err(reason) => failure.set(Some(reason)),
+                }
+                busy.set(false);
+            });
+        })
+    };
+    let onchange = {
+        let (typed, wrong) = (typed.clone(), wrong.clone());
+        Callback::from(move |value| {
+            wrong.set(false);
+            typed.set(value);
+        })
+    };
+    let back = {
+        let (kit, onback) = (props.kit.clone(), props.onback.clone());
+        Callback::from(move |_| onback.emit(kit.clone()))
+    };
+    html!(
+        <form class="pf-v6-c-form" {onsubmit} data-test="confirm">
+            if let Some(failure) = &*failure {
+                <FailureAlert failure={failure.clone()} />
+            }
+            <Field
+                id="group"
+                label={format!("Group {} of {groups}", group + 1)}
+                autofocus=true
+                value={(*typed).clone()}
+                {onchange}
+                state={if *wrong { InputState::Error } else { InputState::Default }}
+                hint={if *wrong { "That is another group, or has a typing mistake.".to_owned() } else { "Eight letters and digits.".to_owned() }}
+                disabled={*busy}
+            />
+            <Button
+                r#type={ButtonType::Submit}
+                variant={ButtonVariant::Primary}
+                block=true
+                loading={*busy}
+                disabled={*busy || typed.is_empty()}
+                label="Create account"
+            />
+            <Button variant={ButtonVariant::Link} block=true label="Show the key again" onclick={back} disabled={*busy} />
+        </form>
+    )
+}
+
+async fn register(session: &Session, ask: Register) -> Result<Registered, Failure> {
+    let worker = session.worker();
+    worker.port()?.call(ask).await
+}

@@ -1,0 +1,260 @@
+//! Backups and restores under way: starts, stops and repeats them, and tells the pages how they are.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use futures_util::future::{AbortHandle, abortable};
+use gloo_events::EventListener;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::File;
+use yew::prelude::*;
+
+use super::browser::{now_ms, window};
+use super::download;
+use super::drop::Gathered;
+use super::port::{Attachments, Report};
+use super::session::{Session, use_session};
+use crate::drop_list::DropList;
+use crate::failure::Failure;
+use crate::folder::Folder;
+use crate::message::{Backup, BackupSummary, Open, Phase};
+use crate::transfer::{Direction, Event, TransferId, Transfers};
+use crate::words;
+
+/// All transfers, and how to start and stop them.
+#[derive(Clone)]
+pub(super) struct TransfersContext {
+    list: UseReducerHandle<Store>,
+    desk: Rc<Desk>,
+}
+
+impl PartialEq for TransfersContext {
+    fn eq(&self, other: &Self) -> bool {
+        self.list == other.list
+    }
+}
+
+/// The reducer's state.
+#[derive(Default, PartialEq)]
+struct Store {
+    transfers: Transfers,
+    /// Counts finished backups: what was listed before is old.
+    backups: u32,
+}
+
+impl Reducible for Store {
+    type Action = (TransferId, Event);
+
+    fn reduce(self: Rc<Self>, (id, event): Self::Action) -> Rc<Self> {
+        let is_backup = self.transfers.iter().any(|known| known.id == id && known.direction == Direction::Backup);
+        let finished = is_backup && matches!(event, Event::Done(_));
+        Rc::new(Self { transfers: self.transfers.after(id, event), backups: self.backups + u32::from(finished) })
+    }
+}
+
+/// What can be started, and started again.
+enum Job {
+    Backup { title: String, list: DropList, files: Vec<File>, unreadable: Vec<String> },
+    Restore { path: Folder, is_folder: bool },
+}
+
+struct Desk {
+    session: RefCell<Session>,
+    dispatch: UseReducerDispatcher<Store>,
+    jobs: RefCell<HashMap<TransferId, (Rc<Job>, AbortHandle)>>,
+    next: Cell<TransferId>,
+}
+
+#[derive(Properties, PartialEq)]
+pub(super) struct Props {
+    pub(super) children: Html,
+}
+
+#[component]
+pub(super) fn TransfersProvider(props: &Props) -> Html {
+    let session = use_session();
+    let list = use_reducer(Store::default);
+    let desk = {
+        let (session, dispatch) = (session.clone(), list.dispatcher());
+        use_memo((), move |()| Desk {
+            session: RefCell::new(session),
+            dispatch,
+            jobs: RefCell::default(),
+            next: Cell::new(0),
+        })
+    };
+    *desk.session.borrow_mut() = session;
+    use_leave_warning(list.transfers.any_running());
+    let context = TransfersContext { list, desk };
+    html!(<ContextProvider<TransfersContext> {context}>{ props.children.clone() }</ContextProvider<TransfersContext>>)
+}
+
+/// All transfers.
+#[hook]
+pub(super) fn use_transfers() -> TransfersContext {
+    use_context::<TransfersContext>().expect("pages stand below TransfersProvider")
+}
+
+impl TransfersContext {
+    pub(super) fn transfers(&self) -> &Transfers {
+        &self.list.transfers
+    }
+
+    /// Changes whenever a backup is finished.
+    pub(super) fn backups(&self) -> u32 {
+        self.list.backups
+    }
+
+    /// Backs up what was gathered into a folder.
+    pub(super) fn backup(&self, folder: &[String], gathered: Gathered) {
+        let list = DropList::new(folder, gathered.found);
+        let title = list.title(folder);
+        self.add(Job::Backup { title, list, files: gathered.files, unreadable: gathered.unreadable });
+    }
+
+    /// Restores a file, or a folder as a zip.
+    pub(super) fn restore(&self, path: Folder, is_folder: bool) {
+        self.add(Job::Restore { path, is_folder });
+    }
+
+    pub(super) fn cancel(&self, id: TransferId) {
+        if let Some((_, handle)) = self.desk.jobs.borrow().get(&id) {
+            handle.abort();
+        }
+        self.desk.dispatch.dispatch((id, Event::Cancelled));
+    }
+
+    pub(super) fn retry(&self, id: TransferId) {
+        let job = self.desk.jobs.borrow().get(&id).map(|(job, _)| job.clone());
+        if let Some(job) = job {
+            Desk::start(&self.desk, id, job);
+        }
+    }
+
+    pub(super) fn dismiss(&self, id: TransferId) {
+        self.desk.jobs.borrow_mut().remove(&id);
+        self.desk.dispatch.dispatch((id, Event::Dismissed));
+    }
+
+    fn add(&self, job: Job) {
+        let id = self.desk.next.replace(self.desk.next.get() + 1);
+        Desk::start(&self.desk, id, Rc::new(job));
+    }
+}
+
+impl Desk {
+    fn start(self: &Rc<Self>, id: TransferId, job: Rc<Job>) {
+        self.dispatch.dispatch((id, job.started()));
+        let (desk, running) = (self.clone(), job.clone());
+        let (work, handle) = abortable(async move {
+            let result = match &*running {
+                Job::Backup { list, files, unreadable, .. } => desk.backup(id, list, files, unreadable).await,
+                Job::Restore { path, is_folder } => desk.restore(id, path, *is_folder).await,
+            };
+            match result {
+                Ok(sentence) => desk.dispatch.dispatch((id, Event::Done(sentence))),
+                Err(failure) => {
+                    desk.dispatch.dispatch((id, Event::Failed(failure.clone())));
+                    let session = desk.session.borrow().clone();
+                    session.handle(failure);
+                }
+            }
+        });
+        self.jobs.borrow_mut().insert(id, (job, handle));
+        spawn_local(async move { drop(work.await) });
+    }
+
+    async fn backup(
+        self: &Rc<Self>,
+        id: TransferId,
+        list: &DropList,
+        files: &[File],
+        unreadable: &[String],
+    ) -> Result<String, Failure> {
+        let ask = Backup { files: list.files.iter().map(|(_, file)| file.clone()).collect() };
+        let cloned = list.files.iter().map(|(at, _)| files[*at].clone().into()).collect();
+        let worker = self.session.borrow().worker();
+        let desk = self.clone();
+        let summary = worker.port()?.call_with(ask, Attachments { cloned, port: None }, move |report| {
+            if let Report::Backup(progress) = report {
+                desk.progress(id, progress.phase, progress.files_done, progress.bytes_done);
+            }
+        });
+        Ok(told(&summary.await?, list, unreadable))
+    }
+
+    async fn restore(self: &Rc<Self>, id: TransferId, path: &Folder, is_folder: bool) -> Result<String, Failure> {
+        let worker = self.session.borrow().worker();
+        let open = Open { path: path.clone(), folder: is_folder };
+        let desk = self.clone();
+        let opened = |file: &crate::message::Opened| {
+            let event = Event::Started {
+                direction: Direction::Restore,
+                title: file.name.clone(),
+                files: 1,
+                bytes: file.bytes,
+            };
+            self.dispatch.dispatch((id, event));
+        };
+        download::restore(worker.port()?, open, opened, move |bytes| desk.progress(id, Phase::Transferring, 0, bytes))
+            .await?;
+        Ok("Restored. Every byte was checked on the way.".to_owned())
+    }
+
+    fn progress(&self, id: TransferId, phase: Phase, files_done: u64, bytes_done: u64) {
+        self.session.borrow().presence().note();
+        self.dispatch.dispatch((id, Event::Progress { now_ms: now_ms(), phase, files_done, bytes_done }));
+    }
+}
+
+impl Job {
+    fn started(&self) -> Event {
+        match self {
+            Self::Backup { title, list, .. } => Event::Started {
+                direction: Direction::Backup,
+                title: title.clone(),
+                files: list.files.len() as u64,
+                bytes: Some(list.bytes()),
+            },
+            Self::Restore { path, .. } => Event::Started {
+                direction: Direction::Restore,
+                title: path.last().cloned().unwrap_or_else(|| "All files".to_owned()),
+                files: 1,
+                bytes: None,
+            },
+        }
+    }
+}
+
+/// What a backup did, in words.
+fn told(summary: &BackupSummary, list: &DropList, unreadable: &[String]) -> String {
+    let mut sentence = format!(
+        "{} backed up, {} sent.",
+        words::count(summary.files, "file", "files"),
+        words::size(summary.sent_bytes)
+    );
+    let left_out = list
+        .refused
+        .iter()
+        .map(|(path, reason)| format!("{path} ({reason})"))
+        .chain(unreadable.iter().map(|path| format!("{path} (the browser could not read it)")))
+        .chain(summary.unreadable.iter().map(|(path, reason)| format!("{} ({reason})", path.join("/"))));
+    let left_out: Vec<String> = left_out.collect();
+    if !left_out.is_empty() {
+        sentence.push_str(&format!(" Not backed up: {}.", left_out.join(", ")));
+    }
+    sentence
+}
+
+/// Asks before the page is left while something runs.
+#[hook]
+fn use_leave_warning(running: bool) {
+    use_effect_with(running, |&running| {
+        let listener = running.then(|| {
+            let options = gloo_events::EventListenerOptions::enable_prevent_default();
+            EventListener::new_with_options(&window(), "beforeunload", options, |event| event.prevent_default())
+        });
+        move || drop(listener)
+    });
+}

@@ -1,0 +1,23 @@
+//! The web app, two programs of one package: `app` shows pages, `worker` holds the keys and does the work.
+//!
+//! What can be decided without a browser stands in the modules here as plain data and pure functions, tested
+//! natively: the messages between the two, the state of transfers, and how sizes, times and safety are said in plain
+//! words. These must not know the DOM, the network, keys or the clock. Browser code is in `app` and in `worker`, which
+//! do not know each other.
+
+#[cfg(target_arch = "wasm32")]
+pub mod app;
+#[cfg(target_arch = "wasm32")]
+pub mod worker;
+
+pub mod copies;
+pub mod drop_list;
+pub mod estimate;
+pub mod failure;
+pub mod folder;
+pub mod message;
+pub mod order;
+pub mod passphrase;
+pub mod transfer;
+pub mod visited;
+pub mod words;

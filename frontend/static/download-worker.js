@@ -1,0 +1,106 @@
+// The service worker: turns bytes that the page's worker has decrypted into a download that the browser writes to disk
+// as they come. It answers /download/… only, asks no server, and keeps nothing.
+//
+// Page -> here:        {open: {id, name, bytes, port}}, answered with {opened: id}; {alive: true}, so that the browser
+//                      does not end this worker while a download waits for a slow node
+// here -> the port:    {pull: true} asks for one chunk; {cancel: true}: the person stopped the download
+// the port -> here:    {chunk}, {end: true}, {failed: true}, or {alive: true} while a chunk takes its time
+"use strict";
+
+const SILENCE_MS_MAX = 60_000; // longer than any pause between two signs of life: then the other side is gone
+const downloads = new Map();
+
+addEventListener("install", () => skipWaiting());
+addEventListener("activate", (event) => event.waitUntil(clients.claim()));
+
+addEventListener("message", (event) => {
+  const { open } = event.data;
+  if (open) {
+    downloads.set(open.id, open);
+    event.source.postMessage({ opened: open.id });
+  }
+});
+
+addEventListener("fetch", (event) => {
+  const url = new URL(event.request.url);
+  if (url.origin !== location.origin || !url.pathname.startsWith("/download/")) return;
+  const id = url.pathname.slice("/download/".length);
+  const download = downloads.get(id);
+  downloads.delete(id);
+  event.respondWith(download ? respond(download) : new Response("This download is not known any more.", { status: 404 }));
+});
+
+function respond({ name, bytes, port }) {
+  const headers = new Headers({
+    "Content-Type": "application/octet-stream",
+    "Content-Disposition": `attachment; filename*=UTF-8''${encode(name)}`,
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cache-Control": "no-store",
+  });
+  if (bytes !== null) headers.set("Content-Length", String(bytes));
+  return new Response(stream(bytes, port), { headers });
+}
+
+// A download that ends early must never look complete: every end that is not announced, and every announced end with
+// another length than promised, is an error of the stream.
+function stream(bytes, port) {
+  let sent = 0;
+  let over = false;
+  let pulled = null;
+  let watchdog;
+
+  return new ReadableStream(
+    {
+      start(controller) {
+        const fail = () => finish(() => controller.error(new Error("the restore stopped early")));
+        const finish = (how) => {
+          if (over) return;
+          over = true;
+          clearTimeout(watchdog);
+          port.close();
+          how();
+          pulled?.();
+        };
+        const watch = () => {
+          clearTimeout(watchdog);
+          watchdog = setTimeout(fail, SILENCE_MS_MAX);
+        };
+        port.onmessage = ({ data }) => {
+          if (over) return;
+          watch();
+          if (data.chunk) {
+            sent += data.chunk.byteLength;
+            controller.enqueue(new Uint8Array(data.chunk));
+            pulled?.();
+          } else if (data.end) {
+            if (bytes !== null && sent !== bytes) fail();
+            else finish(() => controller.close());
+          } else if (data.failed) {
+            fail();
+          }
+        };
+        watch();
+      },
+      pull() {
+        return new Promise((resolve) => {
+          pulled = resolve;
+          if (over) resolve();
+          else port.postMessage({ pull: true });
+        });
+      },
+      cancel() {
+        over = true;
+        clearTimeout(watchdog);
+        port.postMessage({ cancel: true });
+        port.close();
+      },
+    },
+    { highWaterMark: 2 },
+  );
+}
+
+// RFC 8187: all but the characters that need no escape there.
+function encode(name) {
+  return encodeURIComponent(name).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+}
