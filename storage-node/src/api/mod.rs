@@ -1,0 +1,5 @@
+//! The handlers, a file for each kind of request.
+
+pub(crate) mod batch;
+pub(crate) mod blobs;
+pub(crate) mod health;

@@ -1,0 +1,81 @@
+//! Requests to the coordinator: JSON, signed where the route asks for it.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use protocol::error::ErrorBody;
+use protocol::routes::Route;
+use protocol::signed_request::{SignedParts, SignedRequest};
+use reqwest::header;
+use reqwest::redirect::Policy;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::identity::{Identity, random};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The coordinator, as a node sees it.
+pub(crate) struct Coordinator {
+    client: reqwest::Client,
+    url: String,
+}
+
+impl Coordinator {
+    /// `url` without a slash at the end.
+    pub(crate) fn new(url: String) -> anyhow::Result<Self> {
+        let client =
+            reqwest::Client::builder().timeout(TIMEOUT).redirect(Policy::none()).no_proxy().build()?;
+        Ok(Self { client, url })
+    }
+
+    /// An unsigned request.
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        route: Route,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        self.exchange(route, serde_json::to_vec(body)?, None).await
+    }
+
+    /// A request signed by the node, for the coordinator at this origin; `now_ms` in Unix milliseconds.
+    pub(crate) async fn post_signed<T: DeserializeOwned>(
+        &self,
+        route: Route,
+        body: &impl Serialize,
+        origin: &str,
+        identity: &Identity,
+        now_ms: u64,
+    ) -> anyhow::Result<T> {
+        let body = serde_json::to_vec(body)?;
+        let parts = SignedParts { origin, method: route.method, path_and_query: route.path, body: &body };
+        let signed =
+            SignedRequest::sign(identity.key(), *identity.node().as_bytes(), parts, now_ms, random()?);
+        self.exchange(route, body, Some(signed.to_header())).await
+    }
+
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        route: Route,
+        body: Vec<u8>,
+        authorization: Option<String>,
+    ) -> anyhow::Result<T> {
+        let mut request = self.client.post(format!("{}{}", self.url, route.path));
+        request = request.header(header::CONTENT_TYPE, "application/json").body(body);
+        if let Some(authorization) = authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        let response = request.send().await.context("the coordinator cannot be reached")?;
+        let status = response.status();
+        let bytes = response.bytes().await.context("the coordinator's answer broke off")?;
+        if !status.is_success() {
+            match serde_json::from_slice::<ErrorBody>(&bytes) {
+                Ok(error) => {
+                    bail!("the coordinator refused: {} (request {})", error.message, error.request_id)
+                }
+                Err(_) => bail!("the coordinator answered {status}"),
+            }
+        }
+        serde_json::from_slice(&bytes).context("the coordinator's answer is not understood")
+    }
+}

@@ -1,0 +1,80 @@
+//! Staying in touch with the coordinator: joins if needed, then tells it every few seconds how the node is, and
+//! takes the newest directory from its answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use protocol::nodes::{HeartbeatRequest, HeartbeatResponse};
+use protocol::routes::coordinator::HEARTBEAT;
+use tokio::time::sleep;
+
+use crate::coordinator::Coordinator;
+use crate::identity::random;
+use crate::join;
+use crate::state::Node;
+
+const BACKOFF_MIN: Duration = Duration::from_millis(200);
+const BACKOFF_MAX: Duration = Duration::from_secs(10);
+
+/// Runs for as long as the node does.
+pub(crate) async fn keep_in_touch(node: Arc<Node>) {
+    let coordinator = match Coordinator::new(node.config.coordinator.clone()) {
+        Ok(coordinator) => coordinator,
+        Err(error) => return tracing::error!("cannot make an HTTP client: {error:#}"),
+    };
+    let mut backoff = BACKOFF_MIN;
+    while join::is_needed(&node) {
+        if let Err(error) = join::join(&node, &coordinator).await {
+            tracing::warn!("not joined yet: {error:#}");
+            sleep(backoff).await;
+            backoff = (backoff * 2).min(BACKOFF_MAX);
+        }
+    }
+    for sequence in 1.. {
+        match beat(&node, &coordinator, sequence).await {
+            Ok(()) => {}
+            Err(error) => {
+                tracing::warn!("no heartbeat: {error:#}");
+                node.set_state(None);
+            }
+        }
+        sleep(pause(node.config.limits.heartbeat_ms)).await;
+    }
+}
+
+async fn beat(node: &Node, coordinator: &Coordinator, sequence: u64) -> anyhow::Result<()> {
+    let cluster = node.cluster.get().context("heartbeats begin after joining")?;
+    let status = node.store.status();
+    let space = node.store.space()?;
+    let now_ms = node.clock.now_ms();
+    let request = HeartbeatRequest {
+        boot: node.identity.boot(),
+        sequence,
+        store: node.store.id(),
+        read_only: status.read_only,
+        capacity_bytes: space.capacity_bytes,
+        free_bytes: space.free_bytes,
+        used_bytes: status.totals.bytes,
+        blobs: status.totals.blobs,
+        in_flight_bytes: node.in_flight_bytes(),
+        sync_p99_us: u64::try_from(status.sync_p99.as_micros()).unwrap_or(u64::MAX),
+        time_ms: now_ms,
+    };
+    let origin = &cluster.membership.joined.origin;
+    let answer: HeartbeatResponse =
+        coordinator.post_signed(HEARTBEAT, &request, origin, &node.identity, now_ms).await?;
+    if let Some(renewed) = cluster.renewed(answer.directory, node.id())? {
+        renewed.save(&node.directory_path())?;
+        node.cluster.set(renewed);
+    }
+    node.set_state(Some(answer.state));
+    Ok(())
+}
+
+/// The mean, give or take a fifth, so that nodes started together do not beat together.
+fn pause(mean_ms: u64) -> Duration {
+    let random = random::<2>().map_or(0, u16::from_be_bytes);
+    let spread = mean_ms * 2 / 5;
+    Duration::from_millis(mean_ms - spread / 2 + spread * u64::from(random) / u64::from(u16::MAX))
+}

@@ -1,0 +1,49 @@
+//! Becoming a member of the cluster: on the first start, and again when URL or zone changed.
+
+use std::fs;
+
+use anyhow::Context as _;
+use protocol::nodes::{JoinRequest, JoinResponse, Medium};
+use protocol::routes::coordinator::JOIN;
+
+use crate::cluster::{Cluster, Membership};
+use crate::coordinator::Coordinator;
+use crate::state::Node;
+
+/// Whether the coordinator must be told who this node is before heartbeats mean anything to it.
+pub(crate) fn is_needed(node: &Node) -> bool {
+    node.cluster.get().is_none_or(|cluster| {
+        let Membership { url, zone, .. } = &cluster.membership;
+        *url != node.config.public_url || *zone != node.config.zone
+    })
+}
+
+/// Joins once; the caller tries again after a failure.
+pub(crate) async fn join(node: &Node, coordinator: &Coordinator) -> anyhow::Result<()> {
+    let config = &node.config;
+    let path = config.join_token_file.as_ref().context("joining needs --join-token-file")?;
+    let token = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let request = JoinRequest {
+        join_token: token.trim().to_owned(),
+        node: node.id(),
+        public_key: node.identity.public_key(),
+        url: config.public_url.clone(),
+        zone: config.zone.clone(),
+        machine: machine(config.machine.as_deref()),
+        medium: Medium::Disk,
+        store: node.store.id(),
+    };
+    let joined: JoinResponse = coordinator.post(JOIN, &request).await?;
+    let membership = Membership { url: request.url, zone: request.zone, joined };
+    let cluster = Cluster::new(membership, node.id())?;
+    cluster.save(&node.directory_path())?;
+    node.cluster.set(cluster);
+    tracing::info!(coordinator = config.coordinator, "joined the cluster");
+    Ok(())
+}
+
+/// What is the same for all nodes on one machine, and different on another.
+fn machine(configured: Option<&str>) -> String {
+    configured
+        .map_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned(), str::to_owned)
+}

@@ -1,0 +1,186 @@
+//! Pack files: names, the header of 64 bytes, making new ones durably, and reading one record.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use protocol::id::{BlobId, StoreId};
+use rustix::fs::{FallocateFlags, fallocate};
+
+use super::index::Location;
+use super::record::{Decoded, HEADER_LEN, RecordHeader};
+
+/// Bytes of a pack's header; the first record starts here.
+pub(crate) const PACK_HEADER_LEN: u64 = 64;
+const MAGIC: &[u8; 8] = b"TPLCPACK";
+const FORMAT: u32 = 1;
+const CRC_AT: usize = 60;
+
+/// Stands in front of every record of one pack; random.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Marker(pub(crate) [u8; 12]);
+
+impl Marker {
+    pub(crate) fn random() -> io::Result<Self> {
+        let mut bytes = [0; 12];
+        getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+        Ok(Self(bytes))
+    }
+}
+
+/// What a pack file's first bytes say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PackHeader {
+    pub(crate) store: StoreId,
+    pub(crate) number: u32,
+    pub(crate) marker: Marker,
+}
+
+impl PackHeader {
+    /// `magic[8] format[4] number[4] store_id[16] marker[12] zeros[16] crc[4]`, integers big-endian.
+    pub(crate) fn encode(&self) -> [u8; PACK_HEADER_LEN as usize] {
+        let mut out = [0; PACK_HEADER_LEN as usize];
+        out[..8].copy_from_slice(MAGIC);
+        out[8..12].copy_from_slice(&FORMAT.to_be_bytes());
+        out[12..16].copy_from_slice(&self.number.to_be_bytes());
+        out[16..32].copy_from_slice(self.store.as_bytes());
+        out[32..44].copy_from_slice(&self.marker.0);
+        let crc = crc32c::crc32c(&out[..CRC_AT]);
+        out[CRC_AT..].copy_from_slice(&crc.to_be_bytes());
+        out
+    }
+
+    fn decode(bytes: &[u8; PACK_HEADER_LEN as usize]) -> Option<Self> {
+        let u32_at = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let whole = bytes[..8] == *MAGIC && u32_at(CRC_AT) == crc32c::crc32c(&bytes[..CRC_AT]);
+        if !whole || u32_at(8) != FORMAT {
+            return None;
+        }
+        Some(Self {
+            store: StoreId::from_slice(&bytes[16..32]).ok()?,
+            number: u32_at(12),
+            marker: Marker(bytes[32..44].try_into().ok()?),
+        })
+    }
+}
+
+/// What a pack file turned out to be.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// A pack of this store.
+    Pack(Pack),
+    /// Nothing that was ever written to: a crash while it was made.
+    Unused,
+    /// Another store's, another number's, or another format's.
+    Foreign,
+}
+
+/// An open pack.
+#[derive(Debug)]
+pub(crate) struct Pack {
+    pub(crate) file: File,
+    pub(crate) number: u32,
+    pub(crate) marker: Marker,
+}
+
+pub(crate) fn path(packs: &Path, number: u32) -> PathBuf {
+    packs.join(format!("{number:08}.pack"))
+}
+
+/// The number in a pack file's name; none for strangers.
+pub(crate) fn number_of(name: &str) -> Option<u32> {
+    let digits = name.strip_suffix(".pack")?;
+    (digits.len() == 8).then(|| digits.parse().ok())?
+}
+
+impl Pack {
+    /// Makes a pack, durable with its name before it is used.
+    pub(crate) fn create(packs: &Path, header: PackHeader, preallocate: u64) -> io::Result<Self> {
+        let PackHeader { number, marker, .. } = header;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path(packs, number))?;
+        file.write_all_at(&header.encode(), 0)?;
+        let pack = Self { file, number, marker };
+        pack.preallocate(preallocate)?;
+        pack.file.sync_all()?;
+        File::open(packs)?.sync_all()?;
+        Ok(pack)
+    }
+
+    /// Reserves space, so that appending changes no file size and a sync writes data alone.
+    pub(crate) fn preallocate(&self, bytes: u64) -> io::Result<()> {
+        let len = self.file.metadata()?.len();
+        if len >= bytes {
+            return Ok(());
+        }
+        match fallocate(&self.file, FallocateFlags::empty(), len, bytes - len) {
+            // A file system that cannot reserve works all the same, more slowly.
+            Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(crate) fn open(packs: &Path, number: u32, store: StoreId) -> io::Result<Opened> {
+        let file = OpenOptions::new().read(true).write(true).open(path(packs, number))?;
+        let mut header = [0; PACK_HEADER_LEN as usize];
+        read_up_to(&file, &mut header, 0)?;
+        if let Some(header) = PackHeader::decode(&header) {
+            let ours = header.store == store && header.number == number;
+            let pack = Self { file, number, marker: header.marker };
+            return Ok(if ours { Opened::Pack(pack) } else { Opened::Foreign });
+        }
+        // The header is damaged. The first record repeats the marker, under a checksum of its own.
+        let mut first = [0; HEADER_LEN];
+        read_up_to(&file, &mut first, PACK_HEADER_LEN)?;
+        let mut marker = Marker([0; 12]);
+        marker.0.copy_from_slice(&first[..12]);
+        if matches!(RecordHeader::decode(&first, marker), Decoded::Blob(_)) {
+            return Ok(Opened::Pack(Self { file, number, marker }));
+        }
+        Ok(if header.starts_with(MAGIC) { Opened::Foreign } else { Opened::Unused })
+    }
+}
+
+/// Reads a blob and checks that it is the one asked for, undamaged. None: it is not, or its pack is gone.
+pub(crate) fn read_blob(packs: &Path, id: &BlobId, location: Location) -> io::Result<Option<Bytes>> {
+    // Opening a pack for each read costs microseconds, and no cache of open files has to be bounded.
+    let file = match File::open(path(packs, location.pack)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut record = vec![0; HEADER_LEN + location.len as usize];
+    match file.read_exact_at(&mut record, location.offset) {
+        Ok(()) => {}
+        // Past the end, or a sector that the disk cannot read: this copy is lost, the node is not.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let (header, payload) = record.split_first_chunk::<HEADER_LEN>().expect("longer than a header");
+    let mut marker = Marker([0; 12]);
+    marker.0.copy_from_slice(&header[..12]);
+    let Decoded::Blob(header) = RecordHeader::decode(header, marker) else { return Ok(None) };
+    let whole =
+        header.id == *id && header.len == location.len && header.payload_crc == crc32c::crc32c(payload);
+    Ok(whole.then(|| Bytes::from(record).slice(HEADER_LEN..)))
+}
+
+/// Fills the buffer as far as the file goes; the rest stays as it was.
+pub(crate) fn read_up_to(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<usize> {
+    let mut total = 0;
+    while !buffer.is_empty() {
+        match file.read_at(buffer, offset) {
+            Ok(0) => break,
+            Ok(count) => {
+                buffer = &mut buffer[count..];
+                offset += count as u64;
+                total += count;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(total)
+}

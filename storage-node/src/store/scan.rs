@@ -1,0 +1,125 @@
+//! Finds the records of a pack after a crash or without an index.
+//!
+//! A crash leaves any part of the last, unacknowledged group on disk, in any order; rot damages any record. The two
+//! look alike, so the scanner never takes damage for the end: it goes on at the next record that proves itself by
+//! marker, checksum and SHA-256. Only what lies behind the last good record may be cut off.
+
+use std::io;
+use std::ops::Range;
+
+use protocol::digest::sha256;
+
+use super::error::StoreError;
+use super::pack::{PACK_HEADER_LEN, Pack, read_up_to};
+use super::record::{ALIGNMENT, Decoded, HEADER_LEN, RecordHeader};
+
+/// How much of each record is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// Headers, one jump each: for packs that were whole and synced before a newer one was made.
+    Headers,
+    /// Headers and the SHA-256 of every payload: for the pack that was being written.
+    Payloads,
+}
+
+/// What a scan found beside the records.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Scanned {
+    /// The end of the last good record.
+    pub(crate) end: u64,
+    /// Ranges before the end that hold no record.
+    pub(crate) damaged: Vec<Range<u64>>,
+    /// Bytes behind the end that are not all zero: a torn group.
+    pub(crate) torn_bytes: u64,
+}
+
+/// Bytes that are searched for the marker at a time.
+const WINDOW: usize = 1 << 20;
+
+/// Visits every good record from `from` on, in order: its offset and header.
+pub(crate) fn scan(
+    pack: &Pack,
+    from: u64,
+    check: Check,
+    mut visit: impl FnMut(u64, RecordHeader),
+) -> Result<Scanned, StoreError> {
+    let failed = |source| StoreError::ReadPack { pack: pack.number, source };
+    let file_len = pack.file.metadata().map_err(failed)?.len();
+    let mut found = Scanned { end: from.max(PACK_HEADER_LEN), ..Scanned::default() };
+    let mut next = Some(found.end);
+    let mut trusted = check == Check::Headers;
+    while let Some(offset) = next {
+        match good_record(pack, offset, file_len, trusted)? {
+            Some(header) => {
+                if offset > found.end {
+                    found.damaged.push(found.end..offset);
+                }
+                visit(offset, header);
+                found.end = offset + header.record_len();
+                next = Some(found.end);
+                trusted = check == Check::Headers;
+            }
+            None => {
+                next = find_marker(pack, offset + ALIGNMENT, file_len).map_err(failed)?;
+                trusted = false;
+            }
+        }
+    }
+    found.torn_bytes = torn_bytes(pack, found.end, file_len).map_err(failed)?;
+    Ok(found)
+}
+
+fn good_record(
+    pack: &Pack,
+    offset: u64,
+    file_len: u64,
+    trusted: bool,
+) -> Result<Option<RecordHeader>, StoreError> {
+    let failed = |source| StoreError::ReadPack { pack: pack.number, source };
+    let mut bytes = [0; HEADER_LEN];
+    if read_up_to(&pack.file, &mut bytes, offset).map_err(failed)? < HEADER_LEN {
+        return Ok(None);
+    }
+    let header = match RecordHeader::decode(&bytes, pack.marker) {
+        Decoded::Blob(header) => header,
+        Decoded::OtherKind(kind) => return Err(StoreError::NewerFormat { pack: pack.number, kind }),
+        Decoded::Nothing => return Ok(None),
+    };
+    if offset + HEADER_LEN as u64 + u64::from(header.len) > file_len {
+        return Ok(None);
+    }
+    if trusted {
+        return Ok(Some(header));
+    }
+    let mut payload = vec![0; header.len as usize];
+    read_up_to(&pack.file, &mut payload, offset + HEADER_LEN as u64).map_err(failed)?;
+    Ok((sha256(&[&payload]) == *header.id.as_bytes()).then_some(header))
+}
+
+/// The next place from `from` on where the pack's marker stands.
+fn find_marker(pack: &Pack, mut from: u64, file_len: u64) -> io::Result<Option<u64>> {
+    let mut window = vec![0; WINDOW + pack.marker.0.len()];
+    while from < file_len {
+        let count = read_up_to(&pack.file, &mut window, from)?;
+        let starts = (0..count.min(WINDOW)).step_by(ALIGNMENT as usize);
+        if let Some(at) = starts.into_iter().find(|at| window[*at..count].starts_with(&pack.marker.0)) {
+            return Ok(Some(from + at as u64));
+        }
+        from += WINDOW as u64;
+    }
+    Ok(None)
+}
+
+/// Bytes from `end` to the last one that is not zero.
+fn torn_bytes(pack: &Pack, end: u64, file_len: u64) -> io::Result<u64> {
+    let mut window = vec![0; WINDOW];
+    let (mut from, mut torn) = (end, 0);
+    while from < file_len {
+        let count = read_up_to(&pack.file, &mut window, from)?;
+        if let Some(last) = window[..count].iter().rposition(|byte| *byte != 0) {
+            torn = from + last as u64 + 1 - end;
+        }
+        from += WINDOW as u64;
+    }
+    Ok(torn)
+}
