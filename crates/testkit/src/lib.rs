@@ -1,6 +1,7 @@
 //! What the tests of several crates need: a database each, programs of this workspace as real processes,
 //! and patience. A dev-dependency only; it knows no protocol and no business rule.
 
+pub mod cluster;
 pub mod postgres;
 pub mod program;
 mod wait;

@@ -1,0 +1,6 @@
+//! The client against real servers: PostgreSQL, a coordinator and nodes as processes of their own.
+
+mod backup;
+mod failures;
+mod native;
+mod trust;

@@ -1,0 +1,135 @@
+//! The native side of the client: threads to compute on, pins in memory, files that are bytes; and shorthands.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use client::{Account, BackupSummary, Client, Error, Job, NewFile, Pin, Platform, Progress, ReadAt, Vault};
+use crypto::Backend;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::TryStreamExt as _;
+use protocol::id::SourceId;
+use testkit::cluster::Cluster;
+
+pub(crate) const LOGIN: &str = "alice@example.com";
+pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
+
+/// A device: what it pinned survives as long as it does.
+#[derive(Clone, Default)]
+pub(crate) struct Device(Rc<RefCell<HashMap<String, Pin>>>);
+
+impl Platform for Device {
+    #[expect(clippy::disallowed_methods, reason = "a platform is where the clock is")]
+    fn now_ms(&self) -> u64 {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+        u64::try_from(since.as_millis()).expect("before the year 500 million")
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the system has randomness");
+    }
+
+    fn sleep(&self, duration: Duration) -> LocalBoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn backend(&self) -> Backend {
+        Backend::rust_crypto()
+    }
+
+    fn compute(&self, job: Job) -> LocalBoxFuture<'static, ()> {
+        let task = tokio::task::spawn_blocking(move || crypto::compute(job(Backend::rust_crypto())));
+        Box::pin(async { task.await.expect("jobs do not panic") })
+    }
+
+    fn load_pin(&self, login: &str) -> LocalBoxFuture<'static, Option<Pin>> {
+        let pin = self.0.borrow().get(login).cloned();
+        Box::pin(async { pin })
+    }
+
+    fn save_pin(&self, login: &str, pin: &Pin) -> LocalBoxFuture<'static, ()> {
+        self.0.borrow_mut().insert(login.to_owned(), pin.clone());
+        Box::pin(async {})
+    }
+}
+
+impl Device {
+    pub(crate) fn client(&self, origin: &str) -> Client {
+        Client::new(origin, Rc::new(self.clone()))
+    }
+
+    /// Makes the operator's account.
+    pub(crate) async fn sign_up(&self, cluster: &Cluster) -> Account {
+        let pending =
+            self.client(&cluster.origin).prepare_account(LOGIN, PASSPHRASE).await.expect("good names");
+        pending.register(Some(cluster.setup_token())).await.expect("registers")
+    }
+
+    pub(crate) async fn sign_in(&self, cluster: &Cluster) -> Result<Account, Error> {
+        self.client(&cluster.origin).sign_in(LOGIN, PASSPHRASE).await
+    }
+
+    /// The vault on this device, signed in anew.
+    pub(crate) async fn open(&self, cluster: &Cluster) -> Vault {
+        let account = self.sign_in(cluster).await.expect("signs in");
+        account.open_vault().await.expect("opens")
+    }
+}
+
+/// Bytes that look random, the same for the same seed.
+pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut out = vec![0; len];
+    blake3::Hasher::new().update(&seed.to_be_bytes()).finalize_xof().fill(&mut out);
+    out
+}
+
+struct InMemory(Rc<Vec<u8>>);
+
+impl ReadAt for InMemory {
+    fn read_at(&self, offset: u64, len: usize) -> LocalBoxFuture<'_, Result<Vec<u8>, String>> {
+        let start = usize::try_from(offset).expect("fits memory").min(self.0.len());
+        let end = (start + len).min(self.0.len());
+        Box::pin(async move { Ok(self.0[start..end].to_vec()) })
+    }
+}
+
+/// A file that cannot be read beyond its first slice.
+pub(crate) struct Unreadable;
+
+impl ReadAt for Unreadable {
+    fn read_at(&self, offset: u64, _: usize) -> LocalBoxFuture<'_, Result<Vec<u8>, String>> {
+        Box::pin(async move {
+            if offset == 0 { Ok(vec![1; 4 << 20]) } else { Err("the disk is gone".to_owned()) }
+        })
+    }
+}
+
+pub(crate) fn path(text: &str) -> Vec<String> {
+    text.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+pub(crate) fn file(name: &str, content: &[u8]) -> NewFile {
+    let reader = Box::new(InMemory(Rc::new(content.to_vec())));
+    NewFile { path: path(name), mtime_ms: 1_700_000_000_000, size: content.len() as u64, reader }
+}
+
+pub(crate) async fn back_up(vault: &Vault, files: &[(&str, Vec<u8>)]) -> Result<BackupSummary, Error> {
+    let files = files.iter().map(|(name, content)| file(name, content)).collect();
+    vault.backup(files, &Rc::<Progress>::default()).await
+}
+
+pub(crate) async fn restore(vault: &Vault, source: SourceId, name: &str) -> Result<Vec<u8>, Error> {
+    let download = vault.open_file(source, &path(name)).await?;
+    let chunks: Vec<Vec<u8>> = download.stream.try_collect().await?;
+    Ok(chunks.concat())
+}
+
+/// Asserts that every file comes back as it was.
+pub(crate) async fn assert_restores(vault: &Vault, files: &[(&str, Vec<u8>)]) {
+    let source = vault.uploads().expect("a vault takes uploads");
+    for (name, content) in files {
+        let restored = restore(vault, source, name).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(restored == *content, "{name} came back different");
+    }
+}
