@@ -88,7 +88,7 @@ fn documentation_examples() -> Result<()> {
     run_command(command("cargo")?.args(["test", "--quiet", "--doc"]).args(selected))
 }
 
-/// The files `tests/wasm*.rs` of each crate.
+/// The test programs that know `wasm_bindgen_test`, built for wasm.
 fn in_chromium() -> Result<()> {
     for package in crates()? {
         let names = wasm_tests(&root().join("crates").join(&package).join("tests"))?;
@@ -120,15 +120,17 @@ fn crates() -> Result<Vec<String>> {
     file_names(&root().join("crates"))
 }
 
+/// A test program is a file `NAME.rs` or a folder `NAME` with a `main.rs`.
 fn wasm_tests(folder: &Path) -> Result<Vec<String>> {
-    if !folder.exists() {
-        return Ok(Vec::new());
+    let mut names = Vec::new();
+    for name in if folder.exists() { file_names(folder)? } else { Vec::new() } {
+        let path = folder.join(&name);
+        let main = if path.is_dir() { path.join("main.rs") } else { path };
+        if main.exists() && fs::read_to_string(&main)?.contains("wasm_bindgen_test") {
+            names.push(name.trim_end_matches(".rs").to_owned());
+        }
     }
-    let names = file_names(folder)?.into_iter();
-    Ok(names
-        .filter_map(|name| Some(name.strip_suffix(".rs")?.to_owned()))
-        .filter(|name| name.starts_with("wasm"))
-        .collect())
+    Ok(names)
 }
 
 /// Whether a doc comment opens a code block that rustdoc would run.

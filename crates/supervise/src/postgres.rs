@@ -17,7 +17,7 @@ use crate::process::{self, DeathSignal, Launch, Process, Signal};
 
 /// PostgreSQL refuses to run as root; Debian's package makes this user for it.
 const SYSTEM_USER: &str = "postgres";
-/// The superuser's name inside the server.
+/// The superuser inside the server, and the database that it always has.
 const SUPERUSER: &str = "postgres";
 /// Part of the socket's file name only: nothing listens on TCP.
 const SOCKET_PORT: &str = "5432";
@@ -113,7 +113,7 @@ impl Postgres {
 
     /// The connection URL of the superuser, for tools and for [`run_sql`].
     pub fn admin_url(&self) -> String {
-        self.url(SUPERUSER, "postgres")
+        self.url(SUPERUSER, SUPERUSER)
     }
 
     /// Makes sure that a role without any privilege exists, and a database of the same name that it owns.
@@ -139,7 +139,9 @@ impl Postgres {
                 return Err(Error::Stopped { log: self.process.log_tail(3) });
             }
             let mut probe = Command::new(self.bin.join("pg_isready"));
-            probe.args(["-q", "-p", SOCKET_PORT, "-h"]).arg(self.sockets.path());
+            probe
+                .args(["-q", "-U", SUPERUSER, "-d", SUPERUSER, "-p", SOCKET_PORT, "-h"])
+                .arg(self.sockets.path());
             if probe.status().is_ok_and(|status| status.success()) {
                 return Ok(());
             }

@@ -67,8 +67,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn announce(options: &Options, data: &DataFolder) -> Result<()> {
     let on_disk = data.nodes_on_disk()?;
     if on_disk > usize::from(options.nodes) {
-        let (running, folder) = (options.nodes, data.path().display());
-        say(&format!("Note: {folder} holds {on_disk} nodes; the first {running} are running."));
+        let folder = data.path().display();
+        say(&format!("Note: {} of the {on_disk} nodes in {folder} are running.", options.nodes));
     }
     say(&format!("Triplicate is ready at http://localhost:{}", options.port));
     if let Ok(link) = fs::read_to_string(data.path().join("coordinator/setup-link")) {
