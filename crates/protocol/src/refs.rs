@@ -1,8 +1,10 @@
 //! References: the clear list beside a snapshot's envelope. How many references to each blob its tree gained or
 //! lost against the source's tree before, or with the baseline flag, how many it has.
 
+use sha2::{Digest as _, Sha256};
+
 use crate::bytes::Reader;
-use crate::digest::{PREFIX, sha256};
+use crate::digest::PREFIX;
 use crate::id::BlobId;
 
 /// Bytes of one reference in a packed list.
@@ -59,5 +61,27 @@ pub fn unpack(bytes: &[u8]) -> Result<Vec<Reference>, RefsError> {
 /// The digest that a snapshot's head carries.
 pub fn digest(references: &[Reference]) -> [u8; 32] {
     let count = u32::try_from(references.len()).expect("limited to REFS_PAGES_MAX pages");
-    sha256(&[PREFIX, b"refs\0", &count.to_be_bytes(), &pack(references)])
+    let mut digest = PagedDigest::new(count);
+    digest.add(references);
+    digest.finish()
+}
+
+/// [`digest`], page by page, for lists that need not be in memory at once.
+pub struct PagedDigest(Sha256);
+
+impl PagedDigest {
+    /// Of a list of that many references.
+    pub fn new(count: u32) -> Self {
+        Self(Sha256::new().chain_update(PREFIX).chain_update(b"refs\0").chain_update(count.to_be_bytes()))
+    }
+
+    /// The next references.
+    pub fn add(&mut self, page: &[Reference]) {
+        self.0.update(pack(page));
+    }
+
+    /// After the last reference.
+    pub fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
 }

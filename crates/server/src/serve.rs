@@ -3,10 +3,11 @@
 mod slow_reader;
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -34,8 +35,13 @@ impl Default for ServeLimits {
     }
 }
 
-/// Serves until `stop` completes, then lets requests under way finish for at most [`ServeLimits::drain`].
-pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, stop: impl Future<Output = ()>) {
+/// Handlers find the client's address as [`ConnectInfo`]. Serves until `stop` completes, then lets requests under way finish for at most [`ServeLimits::drain`].
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: ServeLimits,
+    stop: impl Future<Output = ()>,
+) {
     let graceful = GracefulShutdown::new();
     tokio::pin!(stop);
     loop {
@@ -44,7 +50,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, s
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, _)) => start_connection(stream, router.clone(), limits, &graceful),
+            Ok((stream, peer)) => start_connection(stream, peer, router.clone(), limits, &graceful),
             Err(error) => {
                 // Out of file descriptors, most likely: a pause lets connections end.
                 tracing::warn!(%error, "cannot accept a connection");
@@ -58,14 +64,21 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, s
     }
 }
 
-fn start_connection(stream: TcpStream, router: Router, limits: ServeLimits, graceful: &GracefulShutdown) {
+fn start_connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    limits: ServeLimits,
+    graceful: &GracefulShutdown,
+) {
     // Answers are written whole; waiting to fill packets would only delay their ends.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone at once");
         return;
     }
-    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+    let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
         let router = router.clone();
+        request.extensions_mut().insert(ConnectInfo(peer));
         async move { Ok::<_, Infallible>(answer(router, request.map(axum::body::Body::new)).await) }
     });
     let connection = http1::Builder::new()

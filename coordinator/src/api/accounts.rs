@@ -1,0 +1,200 @@
+//! Making accounts, and how their passwords become keys.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use protocol::accounts::{NewVault, PreloginRequest, PreloginResponse, RegisterRequest, RegistrationResponse};
+use protocol::bytes::{Base64, Base64Array};
+use protocol::digest::sha256;
+use protocol::envelope::account_state::AccountState;
+use protocol::envelope::commit::{CommitEnvelope, Kind};
+use protocol::error::ErrorCode;
+use protocol::limits::{
+    KDF_ITERATIONS_DEFAULT, KDF_ITERATIONS_MAX, KDF_ITERATIONS_MIN, LOGIN_CHARS_MAX, SEALED_KEY_BYTES_MAX,
+};
+use protocol::sessions::AccountRole;
+use server::error::ApiError;
+use sqlx::PgConnection;
+
+use super::Json;
+use super::commits::check_settings_digest;
+use crate::auth::SameOrigin;
+use crate::config::Registration;
+use crate::db::accounts::{Inserted, NewAccount};
+use crate::db::{self, AccountKey};
+use crate::error::{ApiResult, broken_rule, invalid, invalid_envelope};
+use crate::random;
+use crate::state::{AppState, commit};
+
+/// Bytes of an empty SEAL.
+const SEAL_BYTES_MIN: usize = 92;
+
+/// May one register here?
+pub async fn find_registration(State(state): State<AppState>) -> ApiResult<axum::Json<RegistrationResponse>> {
+    let setup_required = !db::accounts::any(&mut *state.connection().await?).await?;
+    let open = state.settings.registration == Registration::Open && !setup_required;
+    Ok(axum::Json(RegistrationResponse { setup_required, open }))
+}
+
+/// How does a password become a key? An unknown login is answered as if it were known.
+pub async fn prelogin(
+    State(state): State<AppState>,
+    Json(request): Json<PreloginRequest>,
+) -> ApiResult<axum::Json<PreloginResponse>> {
+    check_login(&request.login)?;
+    let fake = PreloginResponse {
+        account_salt: Base64Array(state.secrets.pepper.derive_fake_salt(&request.login)),
+        kdf_id: 1,
+        iterations: KDF_ITERATIONS_DEFAULT,
+    };
+    let known = db::accounts::find_credentials(&mut *state.connection().await?, &request.login).await?;
+    Ok(axum::Json(known.map_or(fake, |credentials| credentials.kdf)))
+}
+
+/// Makes an account with its first state and vault, all or nothing.
+pub async fn register(
+    State(state): State<AppState>,
+    _: SameOrigin,
+    Json(request): Json<RegisterRequest>,
+) -> ApiResult<StatusCode> {
+    check_keys(&request)?;
+    let account_state = check_first_state(&request)?;
+    let genesis = check_genesis(&request, &account_state)?;
+    let mut tx = state.begin().await?;
+    let role = authorize(&state, &mut tx, request.setup_token.as_deref()).await?;
+    let account = insert_account(&state, &mut tx, &request, role).await?;
+    db::account_states::insert(&mut tx, account, 0, &request.account_state.0).await?;
+    insert_vault(&mut tx, account, &request.vault, &genesis).await?;
+    commit(tx).await?;
+    if role == AccountRole::Operator
+        && let Err(error) = state.secrets.remove_setup_link()
+    {
+        // The token in it is used up; only the file stays behind.
+        tracing::warn!(error = &error as &dyn std::error::Error, "the used setup link stays behind");
+    }
+    Ok(StatusCode::CREATED)
+}
+
+/// 1 to 64 printable ASCII characters without spaces, in lower case.
+pub(super) fn check_login(login: &str) -> ApiResult<()> {
+    let printable = login.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase());
+    if printable && (1..=LOGIN_CHARS_MAX).contains(&login.len()) {
+        return Ok(());
+    }
+    Err(invalid("a login is 1 to 64 printable characters without spaces, in lower case"))
+}
+
+/// A sealed key is opaque here, but it has a size.
+pub(super) fn check_sealed_key(sealed: &Base64) -> ApiResult<()> {
+    if (SEAL_BYTES_MIN..=SEALED_KEY_BYTES_MAX).contains(&sealed.0.len()) {
+        return Ok(());
+    }
+    Err(invalid("a sealed key has a size that none has"))
+}
+
+fn check_keys(request: &RegisterRequest) -> ApiResult<()> {
+    check_login(&request.login)?;
+    if request.kdf_id != 1 || !(KDF_ITERATIONS_MIN..=KDF_ITERATIONS_MAX).contains(&request.iterations) {
+        return Err(invalid("the password's derivation is outside the limits"));
+    }
+    let RegisterRequest { password_wrap, recovery_wrap, recovery_key_wrap, vault, .. } = request;
+    [password_wrap, recovery_wrap, recovery_key_wrap, &vault.key_wrap].into_iter().try_for_each(check_sealed_key)
+}
+
+/// State 0 must say what the request says.
+fn check_first_state(request: &RegisterRequest) -> ApiResult<AccountState> {
+    let state =
+        AccountState::verify(&request.account_state.0, &request.identity).map_err(invalid_envelope)?;
+    let kdf = &state.body.kdf;
+    if state.account != request.account || state.seq != 0 {
+        return Err(broken_rule("not this account's first state"));
+    }
+    if (kdf.kdf_id, kdf.iterations, kdf.account_salt)
+        != (request.kdf_id, request.iterations, request.account_salt.0)
+    {
+        return Err(broken_rule("the state names another derivation of the password"));
+    }
+    if state.body.recovery_wrap_hash != sha256(&[&request.recovery_wrap.0]) {
+        return Err(broken_rule("the state names another recovery wrap"));
+    }
+    if state.newest_epoch(&request.vault.vault) != Some(1) || state.body.vault_keys.len() != 1 {
+        return Err(broken_rule("the state does not list exactly the vault's first key"));
+    }
+    Ok(state)
+}
+
+fn check_genesis(request: &RegisterRequest, state: &AccountState) -> ApiResult<CommitEnvelope> {
+    let genesis = CommitEnvelope::parse(request.vault.genesis.0.clone()).map_err(invalid_envelope)?;
+    genesis.verify(state, &request.identity).map_err(invalid_envelope)?;
+    if genesis.head.kind != Kind::Settings || genesis.head.seq != 0 || genesis.head.vault != request.vault.vault {
+        return Err(broken_rule("not the vault's first settings"));
+    }
+    check_settings_digest(&genesis)?;
+    Ok(genesis)
+}
+
+/// The first account is the operator's and needs the setup link; the others need an open registration.
+async fn authorize(
+    state: &AppState,
+    conn: &mut PgConnection,
+    setup_token: Option<&str>,
+) -> ApiResult<AccountRole> {
+    if let Some(token) = setup_token {
+        // Taking the token locks it: of two requests at once, one makes the operator.
+        if db::tokens::take_setup(conn, &random::token_hash(token)).await? {
+            return Ok(AccountRole::Operator);
+        }
+        return Err(ApiError::new(ErrorCode::InvalidSetupToken, "the setup link is wrong or was used"));
+    }
+    if !db::accounts::any(conn).await? {
+        return Err(ApiError::new(ErrorCode::InvalidSetupToken, "the first account needs the setup link"));
+    }
+    match state.settings.registration {
+        Registration::Open => Ok(AccountRole::Member),
+        Registration::Closed => Err(ApiError::new(ErrorCode::RegistrationClosed, "registration is closed")),
+    }
+}
+
+async fn insert_account(
+    state: &AppState,
+    conn: &mut PgConnection,
+    request: &RegisterRequest,
+    role: AccountRole,
+) -> ApiResult<AccountKey> {
+    let pepper = &state.secrets.pepper;
+    let kdf = PreloginResponse {
+        account_salt: request.account_salt,
+        kdf_id: request.kdf_id,
+        iterations: request.iterations,
+    };
+    let account = NewAccount {
+        public_id: &request.account,
+        login: &request.login,
+        role,
+        identity: &request.identity,
+        kdf: &kdf,
+        auth_verifier: &pepper.derive_verifier(&request.account, &request.auth_key.0),
+        recovery_auth_hash: &sha256(&[&request.recovery_auth.0]),
+        password_wrap: &pepper.seal(&request.account, &request.password_wrap.0, random::bytes()),
+        recovery_wrap: &request.recovery_wrap.0,
+        recovery_key_wrap: &request.recovery_key_wrap.0,
+    };
+    match db::accounts::insert(conn, &account).await? {
+        Inserted::Account(key) => Ok(key),
+        Inserted::LoginTaken => Err(ApiError::new(ErrorCode::LoginTaken, "somebody else has this login")),
+        Inserted::IdTaken => Err(invalid("this account id is taken")),
+    }
+}
+
+async fn insert_vault(
+    conn: &mut PgConnection,
+    account: AccountKey,
+    new: &NewVault,
+    genesis: &CommitEnvelope,
+) -> ApiResult<()> {
+    let vault = db::vaults::insert(conn, account, &new.vault).await?;
+    let vault = vault.ok_or_else(|| invalid("this vault id is taken"))?;
+    db::vaults::insert_key(conn, vault, 1, &new.key_wrap.0).await?;
+    db::commits::insert(conn, vault, None, genesis, None).await?;
+    db::vaults::set_head(conn, vault, 0, &genesis.hash).await?;
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! The logs of vaults: reading them, and what every new commit must hold.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use protocol::bytes::{Base64, Base64Array};
+use protocol::commits::AppendCommitRequest;
+use protocol::envelope::account_state::AccountState;
+use protocol::envelope::commit::{CommitEnvelope, Kind};
+use protocol::error::ErrorCode;
+use protocol::id::{IdempotencyKey, VaultId};
+use protocol::refs;
+use protocol::uploads::CommitResponse;
+use serde::Deserialize;
+use server::error::ApiError;
+use sqlx::PgConnection;
+
+use super::{Json, Path, Query, account_states, vaults};
+use crate::auth::Session;
+use crate::db::{self, SourceKey, VaultKey};
+use crate::error::{ApiResult, broken_rule, invalid, invalid_envelope};
+use crate::events::News;
+use crate::state::{AppState, commit};
+
+/// Where to begin.
+#[derive(Debug, Deserialize)]
+pub struct From {
+    from: u64,
+}
+
+/// Commits from a number on, packed as octets; none where the log ends.
+pub async fn list_commits(
+    State(state): State<AppState>,
+    session: Session,
+    Path(id): Path<VaultId>,
+    Query(From { from }): Query<From>,
+) -> ApiResult<impl IntoResponse> {
+    let mut conn = state.connection().await?;
+    let vault = vaults::find(&mut conn, &session, &id).await?;
+    let from = i64::try_from(from).map_err(invalid)?;
+    let commits = db::commits::list(&mut conn, vault, from).await?;
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], commits))
+}
+
+/// Adds a commit that needs no upload session.
+pub async fn append_commit(
+    State(state): State<AppState>,
+    session: Session,
+    Path(id): Path<VaultId>,
+    Json(request): Json<AppendCommitRequest>,
+) -> ApiResult<axum::Json<CommitResponse>> {
+    let envelope = parse(request.envelope, &id)?;
+    if envelope.head.kind != Kind::Settings {
+        return Err(invalid("a snapshot is committed through an upload"));
+    }
+    check_settings_digest(&envelope)?;
+    let mut tx = state.begin().await?;
+    let vault = vaults::find(&mut tx, &session, &id).await?;
+    let answer = match admit(&state, &mut tx, &session, vault, &envelope, &request.key).await? {
+        Admitted::Before(answer) => answer,
+        Admitted::Now(_) => append(&mut tx, &session, vault, None, &envelope, &request.key).await?,
+    };
+    commit(tx).await?;
+    Ok(axum::Json(answer))
+}
+
+/// Settings have no list in clear: its digest is that of an empty one.
+pub(super) fn check_settings_digest(envelope: &CommitEnvelope) -> ApiResult<()> {
+    if envelope.head.digest == refs::digest(&[]) {
+        return Ok(());
+    }
+    Err(broken_rule("settings have no references"))
+}
+
+/// An envelope for this vault.
+pub(super) fn parse(envelope: Base64, vault: &VaultId) -> ApiResult<CommitEnvelope> {
+    let envelope = CommitEnvelope::parse(envelope.0).map_err(invalid_envelope)?;
+    if envelope.head.vault == *vault { Ok(envelope) } else { Err(broken_rule("it names another vault")) }
+}
+
+/// Whether a commit is to be added.
+pub(super) enum Admitted {
+    /// Its key was used before; this is what was answered then.
+    Before(CommitResponse),
+    /// It is next in the chain, and its signer may sign it by this state.
+    Now(AccountState),
+}
+
+/// Locks the vault's head and checks key, chain, account state, signer and signature.
+pub(super) async fn admit(
+    state: &AppState,
+    conn: &mut PgConnection,
+    session: &Session,
+    vault: VaultKey,
+    envelope: &CommitEnvelope,
+    key: &IdempotencyKey,
+) -> ApiResult<Admitted> {
+    let head = db::vaults::lock_head(conn, vault).await?;
+    // Under the lock: a repeated request that came at the same time has either finished or not begun.
+    if let Some(answer) = db::commits::find_answer(conn, session.account, &envelope.head.vault, key).await? {
+        return Ok(Admitted::Before(answer));
+    }
+    let next = head.seq.map_or(0, |seq| seq + 1);
+    if envelope.head.seq != next || envelope.head.prev != head.hash {
+        return Err(conflict("not the next commit; read the newest and try again"));
+    }
+    let account_state = account_states::newest(conn, session).await?;
+    if envelope.head.account_state_seq != account_state.seq {
+        return Err(conflict("the account has another newest state; read it and try again"));
+    }
+    envelope.verify(&account_state, &session.identity).map_err(invalid_envelope)?;
+    if let Some(device) = envelope.head.device.and_then(|device| account_state.device(&device))
+        && !(device.not_before..device.not_after).contains(&state.clock.now_s())
+    {
+        return Err(broken_rule("the device's certificate is not in force now"));
+    }
+    Ok(Admitted::Now(account_state))
+}
+
+/// Adds the commit and moves the head on. The caller checked everything and holds the head's lock.
+pub(super) async fn append(
+    conn: &mut PgConnection,
+    session: &Session,
+    vault: VaultKey,
+    source: Option<SourceKey>,
+    envelope: &CommitEnvelope,
+    key: &IdempotencyKey,
+) -> ApiResult<CommitResponse> {
+    let seq = envelope.head.seq;
+    let received_ms = db::commits::insert(conn, vault, source, envelope, Some(key)).await?;
+    db::vaults::set_head(conn, vault, i64::try_from(seq).map_err(invalid)?, &envelope.hash).await?;
+    News::Head { account: session.account.0, vault: envelope.head.vault, seq }.send(conn).await?;
+    Ok(CommitResponse { seq, hash: Base64Array(envelope.hash), received_ms })
+}
+
+fn conflict(why: &'static str) -> ApiError {
+    ApiError::new(ErrorCode::ChainConflict, why)
+}

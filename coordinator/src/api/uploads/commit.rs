@@ -1,0 +1,154 @@
+//! Committing an upload: one transaction in which everything is checked and everything changes, or nothing does.
+
+use axum::extract::State;
+use protocol::blob_list::pack_ids;
+use protocol::envelope::account_state::AccountState;
+use protocol::envelope::commit::{CommitEnvelope, CommitHead, Kind, SnapshotFlags};
+use protocol::envelope::device_certificate::Role;
+use protocol::id::{BlobId, UploadId};
+use protocol::limits::PLAN_BLOBS_MAX;
+use protocol::refs::{PagedDigest, Reference, unpack};
+use protocol::uploads::{CommitResponse, CommitUploadRequest};
+use server::error::ApiError;
+use sqlx::PgConnection;
+
+use super::touch;
+use crate::api::commits::{Admitted, admit, append, parse};
+use crate::api::{Json, Path};
+use crate::auth::Session;
+use crate::db::refs::{Applied, Applying};
+use crate::db::sources::SourceRow;
+use crate::db::{self, SourceKey, UploadKey, VaultKey};
+use crate::error::{ApiResult, broken_rule, invalid, invalid_envelope};
+use crate::state::{AppState, commit};
+
+/// Makes the session's snapshot part of the vault's log. The same key gets the same answer again, also after the
+/// session has ended by it.
+pub async fn commit_upload(
+    State(state): State<AppState>,
+    session: Session,
+    Path(id): Path<UploadId>,
+    Json(request): Json<CommitUploadRequest>,
+) -> ApiResult<axum::Json<CommitResponse>> {
+    let envelope = CommitEnvelope::parse(request.envelope.0.clone()).map_err(invalid_envelope)?;
+    let Kind::Snapshot(flags) = envelope.head.kind else {
+        return Err(invalid("settings are committed without an upload"));
+    };
+    let mut tx = state.begin().await?;
+    let answered =
+        db::commits::find_answer(&mut tx, session.account, &envelope.head.vault, &request.key).await?;
+    if let Some(answer) = answered {
+        return Ok(axum::Json(answer));
+    }
+    let upload = touch(&mut tx, &session, &id).await?;
+    parse(request.envelope, &upload.vault_id)?;
+    let account_state = match admit(&state, &mut tx, &session, upload.vault, &envelope, &request.key).await? {
+        Admitted::Before(answer) => return Ok(axum::Json(answer)),
+        Admitted::Now(account_state) => account_state,
+    };
+    let source = admit_source(&mut tx, upload.vault, &envelope.head, flags, &account_state).await?;
+    let to = Applying {
+        vault: upload.vault,
+        source,
+        upload: upload.key,
+        seq: i64::try_from(envelope.head.seq).map_err(invalid)?,
+        write_zones: state.copies(&mut tx).await?.write_zones,
+    };
+    apply_references(&mut tx, to, &envelope.head, flags).await?;
+    let answer = append(&mut tx, &session, upload.vault, Some(source), &envelope, &request.key).await?;
+    db::uploads::delete(&mut tx, upload.key).await?;
+    commit(tx).await?;
+    Ok(axum::Json(answer))
+}
+
+/// The first snapshot of a source binds it to its writer; a partial one is allowed only before a complete one.
+async fn admit_source(
+    conn: &mut PgConnection,
+    vault: VaultKey,
+    head: &CommitHead,
+    flags: SnapshotFlags,
+    account_state: &AccountState,
+) -> ApiResult<SourceKey> {
+    let id = head.source.ok_or_else(|| broken_rule("a snapshot names no source"))?;
+    let Some(source) = db::sources::find(conn, vault, &id).await? else {
+        return Ok(db::sources::insert(conn, vault, &id, head.device, !flags.partial).await?);
+    };
+    check_writer(head, &source, account_state)?;
+    match (source.complete, flags.partial) {
+        (true, true) => return Err(broken_rule("a partial snapshot of a source that has a complete one")),
+        (false, false) => db::sources::set_complete(conn, source.key).await?,
+        _ => {}
+    }
+    Ok(source.key)
+}
+
+/// The identity and full devices write to any source, an appending device to its own alone.
+fn check_writer(head: &CommitHead, source: &SourceRow, account_state: &AccountState) -> ApiResult<()> {
+    let Some(device) = head.device else { return Ok(()) };
+    let role = account_state.device(&device).map(|certificate| certificate.role);
+    if role == Some(Role::Full) || source.device == Some(device) {
+        return Ok(());
+    }
+    Err(broken_rule("the source is another device's"))
+}
+
+/// Changes the source's reference intervals by the staged list, if it is the one that the head names.
+async fn apply_references(
+    conn: &mut PgConnection,
+    to: Applying,
+    head: &CommitHead,
+    flags: SnapshotFlags,
+) -> ApiResult<()> {
+    if flags.baseline {
+        db::refs::reset_counts(conn, to.source).await?;
+    }
+    let count = db::refs::count_staged(conn, to.upload).await?;
+    let mut digest = PagedDigest::new(u32::try_from(count).map_err(invalid)?);
+    let mut missing = Vec::new();
+    let mut below_zero = false;
+    let mut last = None;
+    let mut number = -1;
+    while let Some((page, references)) = next_page(conn, to.upload, number).await? {
+        check_page(&references, last, flags)?;
+        digest.add(&references);
+        missing.extend(db::refs::list_missing(conn, to, &references).await?);
+        // What fails is found out for the whole list, but nothing more is changed then.
+        if missing.is_empty() && !below_zero {
+            below_zero = matches!(db::refs::apply(conn, to, &references).await?, Applied::BelowZero);
+        }
+        (number, last) = (page, references.last().map(|reference| reference.blob));
+    }
+    if digest.finish() != head.digest {
+        return Err(broken_rule("the staged references are not those that the commit names"));
+    }
+    if below_zero {
+        return Err(broken_rule("a blob would have fewer than no references"));
+    }
+    if !missing.is_empty() {
+        missing.truncate(PLAN_BLOBS_MAX);
+        return Err(ApiError::blobs_missing(pack_ids(&missing)));
+    }
+    db::refs::close_unreferenced(conn, to.source, to.seq).await?;
+    Ok(())
+}
+
+async fn next_page(
+    conn: &mut PgConnection,
+    upload: UploadKey,
+    after: i32,
+) -> ApiResult<Option<(i32, Vec<Reference>)>> {
+    let Some((page, bytes)) = db::refs::next_page(conn, upload, after).await? else { return Ok(None) };
+    let references = unpack(&bytes).map_err(|error| anyhow::Error::new(error).context("a staged page"))?;
+    Ok(Some((page, references)))
+}
+
+/// Ids ascend across pages too, and a baseline counts what is there.
+fn check_page(references: &[Reference], last: Option<BlobId>, flags: SnapshotFlags) -> ApiResult<()> {
+    if references.first().map(|reference| reference.blob) <= last {
+        return Err(broken_rule("the pages' ids do not ascend"));
+    }
+    if flags.baseline && references.iter().any(|reference| reference.delta < 0) {
+        return Err(broken_rule("a baseline has no negative counts"));
+    }
+    Ok(())
+}

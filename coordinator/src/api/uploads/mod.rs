@@ -1,0 +1,74 @@
+//! Upload sessions: open, receipts, references; planning and committing have files of their own.
+
+mod commit;
+mod plan;
+mod receipts;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use protocol::error::ErrorCode;
+use protocol::id::{UploadId, VaultId};
+use protocol::limits::{REFS_PAGE_MAX, REFS_PAGES_MAX, UPLOAD_IDLE_SECONDS};
+use protocol::refs;
+use protocol::uploads::{OpenUploadRequest, OpenUploadResponse};
+use server::error::ApiError;
+use sqlx::PgConnection;
+
+use super::{Json, Path, vaults};
+use crate::auth::Session;
+use crate::db;
+use crate::db::uploads::UploadRow;
+use crate::error::{ApiResult, invalid};
+use crate::random;
+use crate::state::{AppState, commit};
+
+pub use self::commit::commit_upload;
+pub use plan::plan_upload;
+pub use receipts::put_receipts;
+
+/// Opens a session, or finds the open one of the same key.
+pub async fn open_upload(
+    State(state): State<AppState>,
+    session: Session,
+    Path(id): Path<VaultId>,
+    Json(request): Json<OpenUploadRequest>,
+) -> ApiResult<axum::Json<OpenUploadResponse>> {
+    let mut tx = state.begin().await?;
+    let vault = vaults::find(&mut tx, &session, &id).await?;
+    let fresh = random::id(UploadId::from_bytes);
+    let upload = db::uploads::open(&mut tx, vault, &request.key, &fresh).await?;
+    let copies = state.copies(&mut tx).await?;
+    commit(tx).await?;
+    Ok(axum::Json(OpenUploadResponse {
+        upload,
+        idle_seconds: UPLOAD_IDLE_SECONDS,
+        replicas: copies.replicas,
+        write_zones: copies.write_zones,
+    }))
+}
+
+/// Stages a page of references. Whether all pages together are the commit's list, its digest tells.
+pub async fn stage_refs(
+    State(state): State<AppState>,
+    session: Session,
+    Path((id, page)): Path<(UploadId, u32)>,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> ApiResult<StatusCode> {
+    let body = body?;
+    let references = refs::unpack(&body).map_err(invalid)?;
+    if page >= REFS_PAGES_MAX || references.is_empty() || references.len() > REFS_PAGE_MAX {
+        return Err(ApiError::new(ErrorCode::TooLarge, "too many pages, or a page of none or too many references"));
+    }
+    let mut tx = state.begin().await?;
+    let upload = touch(&mut tx, &session, &id).await?;
+    db::refs::stage(&mut tx, upload.key, i32::try_from(page).map_err(invalid)?, &body).await?;
+    commit(tx).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The caller's open session of this id, extended.
+async fn touch(conn: &mut PgConnection, session: &Session, id: &UploadId) -> ApiResult<UploadRow> {
+    let upload = db::uploads::touch(conn, session.account, id).await?;
+    upload.ok_or_else(|| ApiError::new(ErrorCode::UploadExpired, "no such upload, or it ended"))
+}

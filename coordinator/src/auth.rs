@@ -1,0 +1,218 @@
+//! Who calls. A handler that takes one of these types cannot run for anybody else.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
+use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
+use protocol::error::ErrorCode;
+use protocol::id::NodeId;
+use protocol::limits::{NONCE_SECONDS, SIGNED_REQUEST_SKEW_SECONDS};
+use protocol::nodes::NodeState;
+use protocol::sessions::SessionResponse;
+use protocol::signature::PublicKey;
+use protocol::signed_request::{SignedParts, SignedRequest};
+use serde::de::DeserializeOwned;
+use server::error::ApiError;
+
+use crate::db::{self, AccountKey, NodeKey};
+use crate::error::{ApiResult, invalid};
+use crate::random;
+use crate::state::AppState;
+
+/// Browsers send this header only for scripts of the same origin, unless asked first.
+const CHANGE_HEADER: &str = "x-triplicate";
+
+/// A signed-in person. For requests that change something, made by our own page or by a native client.
+#[derive(Debug)]
+pub struct Session {
+    /// Whose session it is.
+    pub account: AccountKey,
+    /// Who that is.
+    pub who: SessionResponse,
+    /// Verifies the account's envelopes.
+    pub identity: PublicKey,
+    /// Names the session.
+    pub token_hash: [u8; 32],
+}
+
+impl FromRequestParts<AppState> for Session {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        let unauthenticated = || ApiError::new(ErrorCode::Unauthenticated, "sign in first");
+        let jar = CookieJar::from_headers(&parts.headers);
+        let cookie = jar.get(cookie_name(&state.settings.public_url)).ok_or_else(unauthenticated)?;
+        let token_hash = random::token_hash(cookie.value());
+        let mut conn = state.connection().await?;
+        let row = db::sessions::find(&mut conn, &token_hash).await?.ok_or_else(unauthenticated)?;
+        if !matches!(parts.method, Method::GET | Method::HEAD) {
+            check_same_origin(&parts.headers)?;
+        }
+        Ok(Self { account: row.account, who: row.who, identity: row.identity, token_hash })
+    }
+}
+
+/// A change by somebody who need not be signed in, but not by another site's page.
+#[derive(Debug, Clone, Copy)]
+pub struct SameOrigin;
+
+impl<S: Sync> FromRequestParts<S> for SameOrigin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> ApiResult<Self> {
+        check_same_origin(&parts.headers).map(|()| Self)
+    }
+}
+
+fn check_same_origin(headers: &HeaderMap) -> ApiResult<()> {
+    // Native clients do not send Sec-Fetch-Site, browsers always do on a secure origin.
+    let same_origin = headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin");
+    let ours = headers.get(CHANGE_HEADER).is_some_and(|value| value == "1");
+    if same_origin && ours {
+        return Ok(());
+    }
+    Err(ApiError::new(ErrorCode::Forbidden, "a change needs the header X-Triplicate: 1 and the page's own origin"))
+}
+
+/// The client's network: what attempts are counted by. A /24 of IPv4, a /64 of IPv6.
+#[derive(Debug, Clone)]
+pub struct ClientNetwork(pub String);
+
+impl<S: Sync> FromRequestParts<S> for ClientNetwork {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> ApiResult<Self> {
+        let ConnectInfo(peer) = parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the server does not pass addresses on")))?;
+        Ok(Self(network_of(peer.ip())))
+    }
+}
+
+fn network_of(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+/// A request signed by a node, with its body.
+#[derive(Debug)]
+pub struct NodeRequest<T> {
+    /// The node.
+    pub node: NodeKey,
+    /// The node's id.
+    pub id: NodeId,
+    /// Its state so far.
+    pub state: NodeState,
+    /// What it says.
+    pub body: T,
+}
+
+impl<T: DeserializeOwned> FromRequest<AppState> for NodeRequest<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &AppState) -> ApiResult<Self> {
+        let (parts, body) = request.into_parts();
+        let signed = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| SignedRequest::from_header(value.to_str().ok()?))
+            .ok_or_else(|| ApiError::new(ErrorCode::Unauthenticated, "the request is not signed"))?;
+        let path_and_query = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        let method = parts.method.clone();
+        let bytes = Bytes::from_request(Request::from_parts(parts, body), state).await?;
+        let parts = SignedParts {
+            origin: &state.settings.public_url,
+            method: method.as_str(),
+            path_and_query: &path_and_query,
+            body: &bytes,
+        };
+        let (id, signer) = verify_signed(state, &signed, parts).await?;
+        let body = serde_json::from_slice(&bytes).map_err(invalid)?;
+        Ok(Self { node: signer.key, id, state: signer.state, body })
+    }
+}
+
+/// Checks signer, signature, time and, last because it is remembered, the nonce.
+async fn verify_signed(
+    state: &AppState,
+    signed: &SignedRequest,
+    parts: SignedParts<'_>,
+) -> ApiResult<(NodeId, db::nodes::NodeSigner)> {
+    let refused = |why: &'static str| ApiError::new(ErrorCode::Unauthenticated, why);
+    let id = NodeId::from_bytes(signed.signer).map_err(|_| refused("no node has this id"))?;
+    let mut conn = state.connection().await?;
+    let signer =
+        db::nodes::find_signer(&mut conn, &id).await?.ok_or_else(|| refused("no node has this id"))?;
+    signed.verify(&signer.public_key, parts).map_err(|_| refused("the signature does not verify"))?;
+    if state.clock.now_ms().abs_diff(signed.time_ms) > SIGNED_REQUEST_SKEW_SECONDS * 1000 {
+        return Err(refused("the clocks differ by more than two minutes"));
+    }
+    if !db::nodes::insert_nonce(&mut conn, signer.key, &signed.nonce).await? {
+        return Err(refused("the request was sent before"));
+    }
+    db::nodes::delete_old_nonces(&mut conn, NONCE_SECONDS).await?;
+    Ok((id, signer))
+}
+
+/// Browsers keep a `__Host-` cookie from other hosts' hands; they take it on https and on localhost alone.
+fn is_secure(public_url: &str) -> bool {
+    public_url.starts_with("https://")
+        || public_url == "http://localhost"
+        || public_url.starts_with("http://localhost:")
+}
+
+fn cookie_name(public_url: &str) -> &'static str {
+    if is_secure(public_url) { "__Host-sid" } else { "sid" }
+}
+
+/// The cookie of a session. It ends with the browser's session, or earlier by the server's clock.
+pub fn session_cookie(public_url: &str, token: String) -> Cookie<'static> {
+    Cookie::build((cookie_name(public_url), token))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .secure(is_secure(public_url))
+        .build()
+}
+
+/// Takes the cookie out of the browser.
+pub fn removal_cookie(public_url: &str) -> Cookie<'static> {
+    let mut cookie = session_cookie(public_url, String::new());
+    cookie.make_removal();
+    cookie
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_are_counted_by_network() {
+        let network = |text: &str| network_of(text.parse().expect("an address"));
+        assert_eq!(network("192.0.2.77"), "192.0.2.0/24");
+        assert_eq!(network("::ffff:192.0.2.77"), "192.0.2.0/24");
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+    }
+
+    #[test]
+    fn the_cookie_fits_the_origin() {
+        let cookie = |url| session_cookie(url, "token".into()).to_string();
+        let secure = "__Host-sid=token; HttpOnly; SameSite=Strict; Secure; Path=/";
+        assert_eq!(cookie("https://backup.example"), secure);
+        assert_eq!(cookie("http://localhost:8080"), secure);
+        assert_eq!(cookie("http://127.0.0.1:8080"), "sid=token; HttpOnly; SameSite=Strict; Path=/");
+        assert_eq!(cookie("http://localhost.example"), "sid=token; HttpOnly; SameSite=Strict; Path=/");
+    }
+}

@@ -1,0 +1,102 @@
+//! The command line. Every option is also an environment variable.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keeps metadata, placement and health of a Triplicate cluster, and serves its web app.
+#[derive(Debug, Parser)]
+#[command(name = "triplicate-coordinator", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Migrate the database and serve.
+    Serve(Serve),
+}
+
+/// How to serve.
+#[derive(Debug, Clone, Args)]
+pub struct Serve {
+    /// PostgreSQL, like postgres://user@host/database.
+    #[arg(long, env = "TRIPLICATE_DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// Address and port to listen on.
+    #[arg(long, env = "TRIPLICATE_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// The origin by which browsers and nodes reach this server, without a slash at the end.
+    #[arg(long, env = "TRIPLICATE_PUBLIC_URL", default_value = "http://localhost:8080", value_parser = parse_origin)]
+    pub public_url: String,
+    /// Folder of secrets that are not in the database: keep it safe, and back it up.
+    #[arg(long, env = "TRIPLICATE_DATA")]
+    pub data: PathBuf,
+    /// Folder of the built web app.
+    #[arg(long, env = "TRIPLICATE_WEB")]
+    pub web: Option<PathBuf>,
+    /// Copies of each blob; by default 3 where there are three zones, else one in each zone.
+    #[arg(long, env = "TRIPLICATE_REPLICAS", value_parser = clap::value_parser!(u32).range(1..=8))]
+    pub replicas: Option<u32>,
+    /// Who may register after the operator.
+    #[arg(long, env = "TRIPLICATE_REGISTRATION", default_value = "closed")]
+    pub registration: Registration,
+    /// What to log, like `info` or `info,sqlx=warn`.
+    #[arg(long, env = "TRIPLICATE_LOG", default_value = "info")]
+    pub log: String,
+    /// Log one JSON object a line.
+    #[arg(long, env = "TRIPLICATE_LOG_JSON")]
+    pub log_json: bool,
+}
+
+/// Who may register after the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Registration {
+    /// Anybody.
+    Open,
+    /// Nobody.
+    Closed,
+}
+
+/// An origin is a scheme, a host and perhaps a port; nothing else, because browsers compare it as text.
+///
+/// # Errors
+/// A sentence for people.
+pub fn parse_origin(text: &str) -> Result<String, String> {
+    let url: axum::http::Uri = text.parse().map_err(|error| format!("not a URL: {error}"))?;
+    let (Some("http" | "https"), Some(authority)) = (url.scheme_str(), url.authority()) else {
+        return Err("expected http://HOST[:PORT] or https://HOST[:PORT]".into());
+    };
+    let origin = format!("{}://{authority}", url.scheme_str().expect("matched above"));
+    if text != origin || authority.as_str().contains('@') || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Err("expected a scheme, a host in lower case and perhaps a port, and nothing else".into());
+    }
+    // The text goes into a header that browsers obey.
+    if !authority.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte)) {
+        return Err("the host has characters that no host name has".into());
+    }
+    Ok(origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_nothing_but_an_origin() {
+        for good in ["http://localhost:8080", "https://backup.example", "http://[::1]:1", "http://10.0.0.1:9001"] {
+            assert_eq!(parse_origin(good).as_deref(), Ok(good));
+        }
+        let bad = [
+            "localhost:8080", "ftp://a", "http://a/", "http://a/b", "http://a?b", "http://u@a", "http://A",
+            "http://a;b", "http://*", "//a", "", "http://", "http://a b", "http://a'",
+        ];
+        for bad in bad {
+            assert!(parse_origin(bad).is_err(), "{bad}");
+        }
+    }
+}

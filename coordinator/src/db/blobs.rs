@@ -1,0 +1,146 @@
+//! Blobs of the cluster, which vault holds them, and where their copies are.
+
+use protocol::blob_list::{SizedBlob, StoredBlob};
+use protocol::id::BlobId;
+use sqlx::PgConnection;
+
+use super::{BlobKey, DbError, NodeKey, UploadKey, VaultKey, stored};
+
+/// A blob with its surrogate key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedBlob {
+    /// Surrogate key.
+    pub key: BlobKey,
+    /// As nodes store it.
+    pub blob: StoredBlob,
+}
+
+impl PlannedBlob {
+    pub(super) fn from_stored(
+        key: BlobKey,
+        sha256: &[u8],
+        size: i32,
+        generation: i32,
+    ) -> Result<Self, DbError> {
+        Ok(Self { key, blob: stored_blob(sha256, size, generation)? })
+    }
+}
+
+fn stored_blob(sha256: &[u8], size: i32, generation: i32) -> Result<StoredBlob, DbError> {
+    Ok(StoredBlob {
+        id: stored(BlobId::from_slice(sha256), "blobs.sha256")?,
+        size: stored(size.try_into(), "blobs.size")?,
+        generation: stored(generation.try_into(), "blobs.generation")?,
+    })
+}
+
+/// A blob that a vault may read, with the nodes that have it.
+#[derive(Debug)]
+pub struct LocatedBlob {
+    /// As nodes store it.
+    pub blob: StoredBlob,
+    /// In ascending order.
+    pub nodes: Vec<NodeKey>,
+}
+
+fn as_bytes(ids: impl Iterator<Item = BlobId>) -> Vec<Vec<u8>> {
+    ids.map(|id| id.as_bytes().to_vec()).collect()
+}
+
+/// Adds the blobs that are new and locks all, in the order of their ids so that two planners never wait for each
+/// other, and records them as the session's. In the order asked for.
+pub async fn plan(
+    conn: &mut PgConnection,
+    upload: UploadKey,
+    wanted: &[SizedBlob],
+) -> Result<Vec<PlannedBlob>, DbError> {
+    let sha256s = as_bytes(wanted.iter().map(|blob| blob.id));
+    let sizes: Vec<i32> = wanted
+        .iter()
+        .map(|blob| stored(i32::try_from(blob.size), "size"))
+        .collect::<Result<_, _>>()?;
+    sqlx::query!(
+        "INSERT INTO blobs (sha256) SELECT s FROM unnest($1::bytea[]) AS s ORDER BY s ON CONFLICT DO NOTHING",
+        &sha256s
+    )
+    .execute(&mut *conn)
+    .await?;
+    let keys = sqlx::query_scalar!(
+        "SELECT id FROM blobs WHERE sha256 = ANY ($1) ORDER BY sha256 FOR UPDATE",
+        &sha256s
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "INSERT INTO upload_blobs (upload_id, blob_id) SELECT $1, b FROM unnest($2::bigint[]) AS b
+         ON CONFLICT DO NOTHING",
+        upload.0,
+        &keys,
+    )
+    .execute(&mut *conn)
+    .await?;
+    // The client's size, not the stored one: what another vault stored is not told.
+    let rows = sqlx::query!(
+        r#"SELECT b.id, b.sha256, w.size AS "size!", b.generation
+           FROM unnest($1::bytea[], $2::integer[]) WITH ORDINALITY AS w (sha256, size, place)
+           JOIN blobs b ON b.sha256 = w.sha256 ORDER BY w.place"#,
+        &sha256s,
+        &sizes,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| PlannedBlob::from_stored(BlobKey(row.id), &row.sha256, row.size, row.generation))
+        .collect()
+}
+
+/// Those of the blobs that the vault holds, with living copies in enough zones.
+pub async fn list_durable(
+    conn: &mut PgConnection,
+    vault: VaultKey,
+    blobs: &[BlobKey],
+    write_zones: u32,
+) -> Result<Vec<BlobKey>, DbError> {
+    let keys: Vec<i64> = blobs.iter().map(|key| key.0).collect();
+    let durable = sqlx::query_scalar!(
+        "SELECT h.blob_id FROM vault_blobs h
+         WHERE h.vault_id = $1 AND h.blob_id = ANY ($2)
+           AND (SELECT count(DISTINCT zone) FROM live_replicas WHERE blob_id = h.blob_id) >= $3",
+        vault.0,
+        &keys,
+        i64::from(write_zones),
+    );
+    Ok(durable.fetch_all(conn).await?.into_iter().map(BlobKey).collect())
+}
+
+/// Those of the blobs that the vault holds and that its snapshots or open sessions need, with their living copies.
+pub async fn locate(
+    conn: &mut PgConnection,
+    vault: VaultKey,
+    ids: &[BlobId],
+) -> Result<Vec<LocatedBlob>, DbError> {
+    let rows = sqlx::query!(
+        r#"SELECT b.sha256, b.size AS "size!", b.generation,
+                  ARRAY(SELECT node_id FROM live_replicas WHERE blob_id = b.id ORDER BY node_id) AS "nodes!"
+           FROM unnest($2::bytea[]) WITH ORDINALITY AS w (sha256, place)
+           JOIN blobs b ON b.sha256 = w.sha256
+           JOIN vault_blobs h ON h.vault_id = $1 AND h.blob_id = b.id
+           WHERE EXISTS (SELECT FROM refs r JOIN sources s ON s.id = r.source_id
+                         WHERE s.vault_id = $1 AND r.blob_id = b.id)
+              OR EXISTS (SELECT FROM ref_history r JOIN sources s ON s.id = r.source_id
+                         WHERE s.vault_id = $1 AND r.blob_id = b.id)
+              OR EXISTS (SELECT FROM upload_blobs r JOIN uploads u ON u.id = r.upload_id
+                         WHERE u.vault_id = $1 AND r.blob_id = b.id AND u.expires_at > now())
+           ORDER BY w.place"#,
+        vault.0,
+        &as_bytes(ids.iter().copied()),
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let blob = stored_blob(&row.sha256, row.size, row.generation)?;
+            Ok(LocatedBlob { blob, nodes: row.nodes.into_iter().map(NodeKey).collect() })
+        })
+        .collect()
+}

@@ -1,0 +1,176 @@
+//! What receipts prove: replicas, and which vault holds which blob.
+
+use std::collections::BTreeMap;
+
+use protocol::id::{NodeId, StoreId};
+use protocol::signature::PublicKey;
+use sqlx::PgConnection;
+
+use super::{BlobKey, DbError, NodeKey, VaultKey, stored};
+
+/// A node whose receipts are judged.
+#[derive(Debug, Clone)]
+pub struct ReceiptSigner {
+    /// Surrogate key.
+    pub key: NodeKey,
+    /// Verifies its receipts.
+    pub public_key: PublicKey,
+    /// The store that it has now.
+    pub store: StoreId,
+    /// Counts its stores.
+    pub store_epoch: i32,
+}
+
+/// What is known of a blob, under its lock.
+#[derive(Debug, Clone, Copy)]
+pub struct LockedBlob {
+    /// The present one.
+    pub generation: u32,
+    /// If a receipt proved it.
+    pub size: Option<u32>,
+}
+
+/// A node holds a blob.
+#[derive(Debug, Clone, Copy)]
+pub struct ProvenCopy {
+    /// The blob.
+    pub blob: BlobKey,
+    /// Its bytes.
+    pub size: u32,
+    /// The present generation.
+    pub generation: u32,
+    /// The node.
+    pub node: NodeKey,
+    /// The node's present store.
+    pub store_epoch: i32,
+}
+
+/// The nodes of these ids. A store that changes before the receipts are recorded makes them count for nothing.
+pub async fn find_signers(
+    conn: &mut PgConnection,
+    nodes: &[NodeId],
+) -> Result<BTreeMap<NodeId, ReceiptSigner>, DbError> {
+    let ids: Vec<Vec<u8>> = nodes.iter().map(|id| id.as_bytes().to_vec()).collect();
+    let rows = sqlx::query!(
+        "SELECT id, public_id, public_key, store, store_epoch FROM nodes WHERE public_id = ANY ($1) ORDER BY id",
+        &ids
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let signer = ReceiptSigner {
+                key: NodeKey(row.id),
+                public_key: PublicKey::from_bytes(stored(row.public_key.try_into(), "nodes.public_key")?),
+                store: stored(StoreId::from_slice(&row.store), "nodes.store")?,
+                store_epoch: row.store_epoch,
+            };
+            Ok((stored(NodeId::from_slice(&row.public_id), "nodes.public_id")?, signer))
+        })
+        .collect()
+}
+
+/// Locks blobs, in the order of their ids as planning does: two requests with receipts for the same blob wait for
+/// each other, so that the later one sees what the earlier one recorded.
+pub async fn lock_blobs(
+    conn: &mut PgConnection,
+    blobs: &[BlobKey],
+) -> Result<BTreeMap<BlobKey, LockedBlob>, DbError> {
+    let keys: Vec<i64> = blobs.iter().map(|key| key.0).collect();
+    let rows = sqlx::query!(
+        "SELECT id, generation, size FROM blobs WHERE id = ANY ($1) ORDER BY sha256 FOR UPDATE",
+        &keys
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let locked = LockedBlob {
+                generation: stored(row.generation.try_into(), "blobs.generation")?,
+                size: row.size.map(u32::try_from).transpose().map_err(|_| DbError::Corrupt("blobs.size"))?,
+            };
+            Ok((BlobKey(row.id), locked))
+        })
+        .collect()
+}
+
+/// Records copies, and lets the vault hold what now has copies in enough zones. The caller holds the blobs' locks,
+/// and no (blob, node) pair stands in `copies` twice.
+pub async fn record(
+    conn: &mut PgConnection,
+    vault: VaultKey,
+    copies: &[ProvenCopy],
+    write_zones: u32,
+) -> Result<(), DbError> {
+    let blobs: Vec<i64> = copies.iter().map(|copy| copy.blob.0).collect();
+    let nodes: Vec<i64> = copies.iter().map(|copy| copy.node.0).collect();
+    let epochs: Vec<i32> = copies.iter().map(|copy| copy.store_epoch).collect();
+    let to_i32 = |value: u32| stored(i32::try_from(value), "a receipt");
+    let sizes = copies.iter().map(|copy| to_i32(copy.size)).collect::<Result<Vec<_>, _>>()?;
+    let generations = copies.iter().map(|copy| to_i32(copy.generation)).collect::<Result<Vec<_>, _>>()?;
+    sqlx::query!(
+        "UPDATE blobs SET size = c.size FROM unnest($1::bigint[], $2::integer[]) AS c (id, size)
+         WHERE blobs.id = c.id AND blobs.size IS NULL",
+        &blobs,
+        &sizes,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "INSERT INTO replicas (blob_id, node_id, generation, store_epoch)
+         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::integer[])
+         ON CONFLICT (blob_id, node_id) DO UPDATE
+         SET generation = excluded.generation, store_epoch = excluded.store_epoch",
+        &blobs,
+        &nodes,
+        &generations,
+        &epochs,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "INSERT INTO vault_receipts (vault_id, blob_id, node_id, generation, store_epoch)
+         SELECT $1, c.* FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::integer[])
+                        AS c (blob_id, node_id, generation, store_epoch)
+         WHERE NOT EXISTS (SELECT FROM vault_blobs h WHERE h.vault_id = $1 AND h.blob_id = c.blob_id)
+         ON CONFLICT (vault_id, blob_id, node_id) DO UPDATE
+         SET generation = excluded.generation, store_epoch = excluded.store_epoch",
+        vault.0,
+        &blobs,
+        &nodes,
+        &generations,
+        &epochs,
+    )
+    .execute(&mut *conn)
+    .await?;
+    hold_proven(conn, vault, &blobs, write_zones).await
+}
+
+/// Receipts of enough zones, each for the present generation in the node's present store, make a vault hold a blob.
+async fn hold_proven(
+    conn: &mut PgConnection,
+    vault: VaultKey,
+    blobs: &[i64],
+    write_zones: u32,
+) -> Result<(), DbError> {
+    let held = sqlx::query_scalar!(
+        "INSERT INTO vault_blobs (vault_id, blob_id)
+         SELECT $1, e.blob_id
+         FROM vault_receipts e
+         JOIN blobs b ON b.id = e.blob_id AND b.generation = e.generation
+         JOIN nodes n ON n.id = e.node_id AND n.store_epoch = e.store_epoch
+         WHERE e.vault_id = $1 AND e.blob_id = ANY ($2)
+         GROUP BY e.blob_id HAVING count(DISTINCT n.zone) >= $3
+         ON CONFLICT DO NOTHING
+         RETURNING blob_id",
+        vault.0,
+        blobs,
+        i64::from(write_zones),
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    sqlx::query!("DELETE FROM vault_receipts WHERE vault_id = $1 AND blob_id = ANY ($2)", vault.0, &held)
+        .execute(conn)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! What the coordinator does by itself.
+
+pub mod watch_nodes;

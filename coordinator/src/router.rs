@@ -1,0 +1,109 @@
+//! Every route, on one screen.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::handler::Handler;
+use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderValue, Method};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{MethodFilter, on};
+use protocol::error::ErrorCode;
+use protocol::limits::JSON_BYTES_MAX;
+use protocol::routes::{Route, coordinator as routes};
+use server::error::ApiError;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::api::{
+    account_states, accounts, blobs, commits, events, health, nodes, sessions, sources, uploads, vaults,
+};
+use crate::error::ApiResult;
+use crate::state::{App, AppState};
+use crate::web;
+
+/// How long a request may take.
+const REQUEST: Duration = Duration::from_secs(60);
+/// How long a commit may take, which may carry millions of references.
+const COMMIT: Duration = Duration::from_secs(900);
+
+/// The whole program as a service.
+pub fn router(state: AppState) -> Router {
+    let api = Routes::default()
+        .on(routes::REGISTRATION, accounts::find_registration)
+        .on(routes::PRELOGIN, accounts::prelogin)
+        .on(routes::REGISTER, accounts::register)
+        .on(routes::LOGIN, sessions::login)
+        .on(routes::SESSION, sessions::find_session)
+        .on(routes::LOGOUT, sessions::logout)
+        .on(routes::ACCOUNT_STATE, account_states::find_account_state)
+        .on(routes::APPEND_ACCOUNT_STATE, account_states::append_account_state)
+        .on(routes::VAULTS, vaults::list_vaults)
+        .on(routes::PUT_VAULT_KEY, vaults::put_vault_key)
+        .on(routes::COMMITS, commits::list_commits)
+        .on(routes::APPEND_COMMIT, commits::append_commit)
+        .on(routes::SOURCES, sources::list_sources)
+        .on(routes::LOCATE, blobs::locate_blobs)
+        .on(routes::OPEN_UPLOAD, uploads::open_upload)
+        .on(routes::PLAN, uploads::plan_upload)
+        .on(routes::RECEIPTS, uploads::put_receipts)
+        .on(routes::REFS, uploads::stage_refs)
+        .on(routes::NODES, nodes::list_nodes)
+        .on(routes::JOIN, nodes::join)
+        .on(routes::HEARTBEAT, nodes::heartbeat)
+        .on(routes::EVENTS, events::stream_events)
+        .on(routes::LIVEZ, health::livez)
+        .on(routes::READYZ, health::readyz)
+        .within(REQUEST)
+        .merge(Routes::default().on(routes::COMMIT_UPLOAD, uploads::commit_upload).within(COMMIT))
+        .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    let router = Router::new()
+        .merge(api)
+        .fallback(web::serve)
+        .method_not_allowed_fallback(server::error::method_not_allowed)
+        .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
+        .layer(from_fn(server::request_id::assign));
+    with_browser_headers(router, &state).with_state(state)
+}
+
+/// Routes as the protocol lists them.
+#[derive(Default)]
+struct Routes(Router<AppState>);
+
+impl Routes {
+    fn on<H: Handler<T, AppState>, T: 'static>(self, route: Route, handler: H) -> Self {
+        let method = Method::from_bytes(route.method.as_bytes()).expect("the protocol's methods are HTTP's");
+        let filter = MethodFilter::try_from(method).expect("a method that axum knows");
+        Self(self.0.route(route.path, on(filter, handler)))
+    }
+
+    fn within(self, limit: Duration) -> Router<AppState> {
+        self.0.layer(from_fn_with_state(limit, limit_time))
+    }
+}
+
+async fn limit_time(State(limit): State<Duration>, request: Request, next: Next) -> ApiResult<Response> {
+    tokio::time::timeout(limit, next.run(request))
+        .await
+        .map_err(|_| ApiError::new(ErrorCode::RequestTimeout, "the request took too long"))
+}
+
+/// What every answer tells browsers.
+fn with_browser_headers(router: Router<AppState>, state: &App) -> Router<AppState> {
+    let headers = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), microphone=(), geolocation=(), usb=(), payment=()",
+        ),
+    ];
+    let hsts = (header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains; preload");
+    let hsts = Some(hsts).filter(|_| state.settings.public_url.starts_with("https://"));
+    headers.into_iter().chain(hsts).fold(router, |router, (name, value)| {
+        router.layer(SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value)))
+    })
+}

@@ -1,0 +1,126 @@
+//! Starting: connects and migrates the database, opens the secrets, makes the first tokens, and serves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use server::clock::Clock;
+use server::grants::GrantIssuer;
+use server::serve::ServeLimits;
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Serve;
+use crate::db;
+use crate::events::{self, EventHub};
+use crate::health::Timings;
+use crate::jobs::watch_nodes;
+use crate::random;
+use crate::router::router;
+use crate::secrets::Secrets;
+use crate::state::{App, AppState, Settings};
+use crate::web::Web;
+
+const CONNECTIONS_MAX: u32 = 16;
+/// How long a request waits for a connection before it is told that the database is away.
+const CONNECTION_WAIT: Duration = Duration::from_secs(5);
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What kept it from starting.
+pub async fn serve(config: Serve) -> anyhow::Result<()> {
+    let listener =
+        TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+    let state = prepare(config, Timings::default()).await?;
+    tracing::info!(url = %state.settings.public_url, "ready");
+    run(state, listener, server::shutdown::requested()).await;
+    Ok(())
+}
+
+/// Everything but the network: a migrated database, secrets, and on the first run the tokens.
+///
+/// # Errors
+/// What is missing.
+pub async fn prepare(config: Serve, timings: Timings) -> anyhow::Result<AppState> {
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS_MAX)
+        .acquire_timeout(CONNECTION_WAIT)
+        .connect(&config.database_url)
+        .await
+        .context("cannot connect to the database")?;
+    sqlx::migrate!("../migrations").run(&pool).await.context("cannot migrate the database")?;
+    let secrets = Secrets::open(&config.data)?;
+    offer_tokens(&pool, &secrets, &config.public_url).await?;
+    Ok(Arc::new(App {
+        grants: GrantIssuer::new(&secrets.signing_key),
+        pool,
+        secrets,
+        clock: Clock::System,
+        events: EventHub::default(),
+        web: config.web.map(Web::new),
+        stop: CancellationToken::new(),
+        settings: Settings {
+            public_url: config.public_url,
+            replicas: config.replicas,
+            registration: config.registration,
+            timings,
+        },
+    }))
+}
+
+/// Runs jobs and serves until `stop` completes.
+pub async fn run(state: AppState, listener: TcpListener, stop: impl Future<Output = ()>) {
+    let watching = tokio::spawn({
+        let state = state.clone();
+        async move { watch_nodes::run(&state).await }
+    });
+    let listening = tokio::spawn({
+        let state = state.clone();
+        async move { events::listen(&state).await }
+    });
+    let stop = async {
+        stop.await;
+        state.stop.cancel();
+    };
+    server::serve::serve(listener, router(state.clone()), ServeLimits::default(), stop).await;
+    for job in [watching, listening] {
+        if let Err(error) = job.await {
+            tracing::error!(%error, "a job ended badly");
+        }
+    }
+    state.pool.close().await;
+}
+
+/// Nodes may always join with the token in the folder. As long as there is no account, a link makes the first one;
+/// the link of an earlier start stays good.
+async fn offer_tokens(pool: &PgPool, secrets: &Secrets, public_url: &str) -> anyhow::Result<()> {
+    let mut conn = pool.acquire().await?;
+    db::tokens::insert_join(&mut conn, &random::token_hash(&secrets.join_token()?)).await?;
+    if db::accounts::any(&mut conn).await? {
+        secrets.remove_setup_link()?;
+        return Ok(());
+    }
+    let prefix = format!("{public_url}/setup#");
+    let earlier = secrets.read_setup_link()?;
+    let link = match earlier.as_deref().and_then(|link| link.strip_prefix(&prefix)) {
+        Some(token) if db::tokens::setup_exists(&mut conn, &random::token_hash(token)).await? => {
+            format!("{prefix}{token}")
+        }
+        _ => {
+            let token = random::token();
+            db::tokens::insert_setup(&mut conn, &random::token_hash(&token)).await?;
+            let link = format!("{prefix}{token}");
+            secrets.write_setup_link(&link)?;
+            link
+        }
+    };
+    print_setup_link(&link);
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "for whoever started the program; logs are kept, and the link is a secret")]
+fn print_setup_link(link: &str) {
+    println!("setup: {link}");
+}
