@@ -103,11 +103,20 @@ impl Chunker {
 
     /// Positions whose window lies within `data`: the hot loop.
     fn scan_within(&mut self, data: &[u8], from: usize, end: usize) -> Option<usize> {
-        let mut gear = self.gear;
-        for (at, &byte) in (from + 1..).zip(&data[from..end]) {
+        let (data, mut at, mut gear) = (&data[..end], from, self.gear);
+        while at < data.len() {
+            let byte = data[at];
             gear = roll(gear, byte);
-            if gear >> GATE_SHIFT == 0 && self.prf(&data[at - WINDOW..at]) & PRF_MASK == 0 {
-                return Some(at);
+            at += 1;
+            if gear >> GATE_SHIFT == 0 {
+                let window = &data[at - WINDOW..at];
+                if self.prf(window) & PRF_MASK == 0 {
+                    return Some(at);
+                }
+                // A few constant runs hold the gate open. Within one, every window is this one: refused.
+                if window.iter().all(|&other| other == byte) {
+                    at += data[at..].iter().take_while(|&&next| next == byte).count();
+                }
             }
         }
         self.gear = gear;
@@ -131,6 +140,7 @@ impl Chunker {
     }
 
     /// Made anew for each window, so that no copy of the key outlives `keys`.
+    #[inline(never)] // keeps its rounds out of the hot loop's registers
     fn prf(&self, window: &[u8]) -> u64 {
         SipHasher24::new_with_keys(self.keys.k0, self.keys.k1).hash(window)
     }

@@ -10,7 +10,7 @@ use crate::entry::{Entry, Node};
 use crate::name::{Name, PATH_DEPTH_MAX};
 use crate::walk::{StoredDirectory, read_stored};
 
-/// One change. Of changes to one path the last one holds.
+/// One change of a tree.
 #[derive(Debug, Clone)]
 pub enum Change {
     /// Puts an entry into a directory, in place of one with its name. Missing directories are created.
@@ -38,7 +38,7 @@ pub struct NewDirectory {
     pub mtime_ns: i64,
 }
 
-/// Applies changes to the tree of `root`, or to an empty one, and returns the new root.
+/// Applies changes, one after the other, to the tree of `root` or to an empty one, and returns the new root.
 ///
 /// # Errors
 /// [`TreeError::NotADirectory`] if something is to be put beneath a file or link, [`TreeError::TooDeep`], and the
@@ -52,15 +52,7 @@ pub async fn edit<S: BlobSource, K: BlobSink<Error = S::Error>>(
 ) -> Result<WrittenDirectory, TreeError<S::Error>> {
     let mut plan = Plan::default();
     for change in changes {
-        let (parents, name, own) = match change {
-            Change::Put { parents, entry } => (parents, entry.name.clone(), Own::Put(entry)),
-            Change::Remove { parents, name } => (parents, name, Own::Remove),
-        };
-        if parents.len() >= PATH_DEPTH_MAX {
-            return Err(TreeError::TooDeep);
-        }
-        let parent = parents.into_iter().fold(&mut plan, |plan, name| plan.children.entry(name).or_default());
-        parent.children.insert(name, Plan { own: Some(own), children: BTreeMap::new() });
+        plan.add(change).ok_or(TreeError::TooDeep)?;
     }
     Editor { source, sink, new_directory }.edit_directory(root, plan.children).await
 }
@@ -69,6 +61,8 @@ pub async fn edit<S: BlobSource, K: BlobSink<Error = S::Error>>(
 #[derive(Default)]
 struct Plan {
     own: Option<Own>,
+    /// Whether something is put beneath it, so that it must be a directory.
+    is_parent: bool,
     children: BTreeMap<Name, Plan>,
 }
 
@@ -78,8 +72,22 @@ enum Own {
 }
 
 impl Plan {
-    fn puts_beneath(&self) -> bool {
-        self.children.values().any(|child| matches!(child.own, Some(Own::Put(_))) || child.puts_beneath())
+    /// Adds a change to those of a whole tree; `None` if it lies too deep.
+    fn add(&mut self, change: Change) -> Option<()> {
+        let (parents, name, own) = match change {
+            Change::Put { parents, entry } => (parents, entry.name.clone(), Own::Put(entry)),
+            Change::Remove { parents, name } => (parents, name, Own::Remove),
+        };
+        if parents.len() >= PATH_DEPTH_MAX {
+            return None;
+        }
+        let mut parent = self;
+        for name in parents {
+            parent = parent.children.entry(name).or_default();
+            parent.is_parent |= matches!(own, Own::Put(_));
+        }
+        parent.children.insert(name, Plan { own: Some(own), ..Plan::default() });
+        Some(())
     }
 }
 
@@ -123,7 +131,6 @@ impl<S: BlobSource, K: BlobSink<Error = S::Error>> Editor<'_, S, K> {
         before: Option<Entry>,
         plan: Plan,
     ) -> Result<Option<Entry>, TreeError<S::Error>> {
-        let puts_beneath = plan.puts_beneath();
         let entry = match plan.own {
             None => before,
             Some(Own::Put(entry)) => Some(*entry),
@@ -139,11 +146,11 @@ impl<S: BlobSource, K: BlobSink<Error = S::Error>> Editor<'_, S, K> {
                 let node = Node::Directory { totals: written.totals, tree: written.tree };
                 Ok(entry.map(|entry| Entry { node, ..entry }))
             }
-            None if puts_beneath => {
+            None if plan.is_parent => {
                 let written = Box::pin(self.edit_directory(None, plan.children)).await?;
                 Ok(Some(written.into_entry(name, self.new_directory.mode, self.new_directory.mtime_ns)))
             }
-            Some(_) if puts_beneath => Err(TreeError::NotADirectory(name)),
+            Some(_) if plan.is_parent => Err(TreeError::NotADirectory(name)),
             unchanged => Ok(unchanged),
         }
     }
