@@ -109,5 +109,5 @@ fn derive_key(key: &BlobKey, vault: VaultId, head: &[u8; HEAD_LEN], siv: &[u8; 3
     OneTimeKey::new(&okm[..32], &okm[32..])
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;

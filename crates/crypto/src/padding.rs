@@ -16,7 +16,7 @@ pub fn padded_len(len: usize) -> usize {
     (len + mask) & !mask
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use proptest::prelude::*;
 

@@ -1,5 +1,5 @@
 //! The browser's SubtleCrypto, one call per message. Inputs are copied into fresh arrays outside wasm memory,
-//! which may grow, and so move, while a call runs; key bytes are overwritten there once imported.
+//! which may grow, and so move, while a call runs; key bytes are overwritten there at once.
 
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -81,10 +81,10 @@ impl WebCrypto {
     async fn import(&self, key: &[u8], algorithm: &str, usage: &str) -> Result<CryptoKey, JsValue> {
         let bytes = Uint8Array::from(key);
         let usages = Array::of1(&usage.into());
-        let call = self.0.import_key_with_str("raw", &bytes, algorithm, false, &usages)?;
-        let imported = JsFuture::from(call).await?;
+        let call = self.0.import_key_with_str("raw", &bytes, algorithm, false, &usages);
+        // importKey takes its own copy before it returns its promise.
         bytes.fill(0, 0, bytes.length());
-        imported.dyn_into()
+        JsFuture::from(call?).await?.dyn_into()
     }
 }
 
