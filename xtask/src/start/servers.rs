@@ -89,7 +89,7 @@ impl Server {
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        get_status(self.port, "/readyz").is_ok_and(|status| status == 200)
+        get_status(self.port, "/readyz").is_ok_and(|status| (200..300).contains(&status))
     }
 
     /// One line about its death, if it is dead.
