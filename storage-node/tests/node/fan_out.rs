@@ -1,0 +1,157 @@
+//! Passing a batch on to other nodes.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::response::Redirect;
+use protocol::data_plane::PutEvent;
+use protocol::error::ErrorCode;
+use protocol::id::NodeId;
+use protocol::nodes::{JoinRequest, Medium};
+use protocol::signature::{PublicKey, SigningKey};
+use tokio::net::TcpListener;
+
+use crate::support::{Blob, Coordinator, JOIN_TOKEN, Node, Setup, list};
+
+fn by_node(events: Vec<PutEvent>) -> BTreeMap<NodeId, Option<ErrorCode>> {
+    let outcome = |event| match event {
+        PutEvent::Stored { node, .. } => (node, None),
+        PutEvent::Failed { node, code, .. } => (node, Some(code)),
+    };
+    events.into_iter().map(outcome).collect()
+}
+
+/// Puts something that is no node into the directory.
+async fn pretend(coordinator: &Coordinator, url: String) -> NodeId {
+    let node = NodeId::from_bytes([0x5a; 16]).unwrap();
+    let request = JoinRequest {
+        join_token: JOIN_TOKEN.into(),
+        node,
+        public_key: PublicKey::of(&SigningKey::from_bytes(&[3; 32])),
+        url,
+        zone: "z".into(),
+        machine: "m".into(),
+        medium: Medium::Disk,
+        store: protocol::id::StoreId::from_bytes([4; 16]).unwrap(),
+    };
+    let url = format!("{}{}", coordinator.url(), protocol::routes::coordinator::JOIN.path);
+    reqwest::Client::new().post(url).json(&request).send().await.unwrap().error_for_status().unwrap();
+    node
+}
+
+#[tokio::test]
+async fn a_batch_reaches_three_nodes_and_a_dead_one_is_reported() {
+    let coordinator = Coordinator::start().await;
+    let mut nodes = Vec::new();
+    for _ in 0..4 {
+        nodes.push(Node::start(&coordinator, Setup::default()).await);
+    }
+    nodes[0].wait_until_up().await;
+    let dead = nodes.pop().unwrap();
+    let dead_id = dead.id;
+    dead.stop().await;
+
+    let blobs = [Blob::random(1, 5000), Blob::random(2, 4_000_000), Blob::random(3, 4160)];
+    let events = nodes[0].put_batch(&blobs, &[nodes[1].id, dead_id, nodes[2].id]).await;
+
+    assert_eq!(events.len(), 4);
+    for event in &events {
+        if let PutEvent::Stored { node, receipt } = event {
+            let node = nodes.iter().find(|candidate| candidate.id == *node).unwrap();
+            assert_eq!(node.verify(receipt).blobs, list(&blobs));
+        }
+    }
+    let expected = nodes.iter().map(|node| (node.id, None)).chain([(dead_id, Some(ErrorCode::Unavailable))]);
+    assert_eq!(by_node(events), expected.collect());
+    for node in nodes {
+        for blob in &blobs {
+            assert!(node.has(blob).await);
+        }
+        node.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_the_directory_does_not_know_is_not_contacted() {
+    let coordinator = Coordinator::start().await;
+    let node = Node::start(&coordinator, Setup::default()).await;
+    let unknown = NodeId::from_bytes([0x77; 16]).unwrap();
+    let events = node.put_batch(&[Blob::random(1, 5000)], &[unknown]).await;
+    let expected = [(node.id, None), (unknown, Some(ErrorCode::InvalidRequest))];
+    assert_eq!(by_node(events), expected.into());
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_target_that_never_answers_holds_up_neither_the_client_nor_the_own_receipt() {
+    let coordinator = Coordinator::start().await;
+    // Accepts connections by its backlog and never reads.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = pretend(&coordinator, format!("http://{}", silent.local_addr().unwrap())).await;
+    let setup = Setup { options: &["--fan-out-ms=200"], ..Setup::default() };
+    let node = Node::start(&coordinator, setup).await;
+
+    let blobs: Vec<_> = (0..16).map(|seed| Blob::random(seed, 1 << 20)).collect();
+    let events = node.put_batch(&blobs, &[target]).await;
+    assert!(matches!(events[0], PutEvent::Stored { .. }), "the own receipt does not wait");
+    assert_eq!(by_node(events)[&target], Some(ErrorCode::RequestTimeout));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let coordinator = Coordinator::start().await;
+    let victim = Node::start(&coordinator, Setup::default()).await;
+    let location = victim.at_path("/v1/blobs");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = pretend(&coordinator, format!("http://{}", listener.local_addr().unwrap())).await;
+    let router = Router::new().fallback(move || std::future::ready(Redirect::temporary(&location)));
+    let redirecting = tokio::spawn(async move { axum::serve(listener, router).await });
+    let node = Node::start(&coordinator, Setup::default()).await;
+
+    let events = node.put_batch(&[Blob::random(1, 5000)], &[target]).await;
+    assert_eq!(by_node(events)[&target], Some(ErrorCode::Internal));
+    assert_eq!(victim.ready().await.1["blobs"], 0);
+    assert_eq!(victim.ready().await.1["refusals"]["audience"], 0);
+    redirecting.abort();
+    node.stop().await;
+    victim.stop().await;
+}
+
+#[tokio::test]
+async fn the_refusal_of_a_target_is_passed_on() {
+    let coordinator = Coordinator::start().await;
+    let full = Setup { options: &["--reserve-percent=100"], ..Setup::default() };
+    let full = Node::start(&coordinator, full).await;
+    let node = Node::start(&coordinator, Setup::default()).await;
+    let events = node.put_batch(&[Blob::random(1, 5000)], &[full.id]).await;
+    assert_eq!(by_node(events), [(node.id, None), (full.id, Some(ErrorCode::InsufficientStorage))].into());
+    node.stop().await;
+    full.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_off_leaves_nothing_on_any_node() {
+    let coordinator = Coordinator::start().await;
+    let (first, second) = (
+        Node::start(&coordinator, Setup::default()).await,
+        Node::start(&coordinator, Setup::default()).await,
+    );
+    first.wait_until_up().await;
+    let blobs = [Blob::random(1, 5000), Blob::random(2, 5000)];
+    let body = first.batch(&blobs, &[second.id]);
+    let cut = body[..body.len() - 2500].to_vec();
+    let response = first.post_batch(cut).await;
+    assert_eq!(response.status(), 400);
+    let stream = futures_util::stream::iter([Ok(body[..body.len() - 2500].to_vec()), Err("gone")]);
+    let request = first.http.post(first.at_path("/v1/blobs")).body(reqwest::Body::wrap_stream(stream));
+    assert!(request.send().await.is_err());
+    let idle = async || first.ready().await.1["in_flight_bytes"] == 0;
+    testkit::wait_until("the broken request is over", idle).await;
+    assert_eq!(
+        (first.ready().await.1["blobs"].clone(), second.ready().await.1["blobs"].clone()),
+        (0.into(), 0.into())
+    );
+    first.stop().await;
+    second.stop().await;
+}

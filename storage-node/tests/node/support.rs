@@ -1,0 +1,454 @@
+//! Real nodes on loopback, in this process or their own, and the coordinator's side of their HTTP boundary.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use axum::{Json, Router};
+use clap::Parser as _;
+use protocol::blob_list::{StoredBlob, digest, pack_stored};
+use protocol::bytes::{Base64, Base64Array};
+use protocol::data_plane::{FanOutGrant, PutEvent, PutHeader, ReadRequest};
+use protocol::digest::sha256;
+use protocol::error::ErrorBody;
+use protocol::grant::{Grant, Operation};
+use protocol::id::{BlobId, GrantId, NodeId, Pseudonym, StoreId};
+use protocol::nodes::{
+    Directory, DirectoryEntry, HeartbeatRequest, HeartbeatResponse, JoinRequest, JoinResponse, NodeState,
+    SignedDirectory,
+};
+use protocol::receipt::Receipt;
+use protocol::routes::{coordinator as coordinator_routes, storage_node as routes};
+use protocol::signature::{PublicKey, SigningKey};
+use protocol::signed_request::{SignedParts, SignedRequest};
+use serde_json::Value;
+use server::clock::Clock;
+use server::grants::GrantIssuer;
+use storage_node::Config;
+use testkit::{Process, TempDir, free_port, tempdir, wait_until};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub const JOIN_TOKEN: &str = "let me in";
+pub const WEB_ORIGIN: &str = "https://backup.example";
+pub const ORIGIN: &str = "https://coordinator.example";
+
+/// The coordinator's side: joins, heartbeats, the directory, and grants.
+#[derive(Clone)]
+pub struct Coordinator(Arc<CoordinatorState>);
+
+struct CoordinatorState {
+    key: SigningKey,
+    url: String,
+    nodes: Mutex<Vec<Member>>,
+    next_grant: AtomicU64,
+    _server: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Clone)]
+pub struct Member {
+    pub join: JoinRequest,
+    pub heartbeats: Vec<HeartbeatRequest>,
+}
+
+impl Coordinator {
+    pub async fn start() -> Self {
+        Self::start_at(0).await
+    }
+
+    pub async fn start_at(port: u16) -> Self {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let coordinator = Self(Arc::new(CoordinatorState {
+            key: SigningKey::from_bytes(&[7; 32]),
+            url,
+            nodes: Mutex::default(),
+            next_grant: AtomicU64::new(1),
+            _server: Mutex::default(),
+        }));
+        let router = Router::new()
+            .route(coordinator_routes::JOIN.path, post(join))
+            .route(coordinator_routes::HEARTBEAT.path, post(heartbeat))
+            .with_state(coordinator.clone());
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.expect("serves") });
+        *coordinator.0._server.lock().expect("not poisoned") = Some(server);
+        coordinator
+    }
+
+    pub fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    /// From now on the coordinator cannot be reached.
+    pub async fn stop(&self) {
+        let server = self.0._server.lock().expect("not poisoned").take().expect("runs");
+        server.abort();
+        drop(server.await);
+    }
+
+    pub fn members(&self) -> Vec<Member> {
+        self.0.nodes.lock().expect("not poisoned").clone()
+    }
+
+    pub fn member(&self, node: NodeId) -> Option<Member> {
+        self.members().into_iter().find(|member| member.join.node == node)
+    }
+
+    fn directory(&self) -> SignedDirectory {
+        let nodes = self.members();
+        let entries = nodes
+            .iter()
+            .map(|member| DirectoryEntry { node: member.join.node, url: member.join.url.clone() });
+        let directory = Directory {
+            issued_ms: nodes.len() as u64,
+            web_origins: vec![WEB_ORIGIN.into()],
+            nodes: entries.collect(),
+        };
+        SignedDirectory::issue(&self.0.key, &directory)
+    }
+
+    /// A grant as the coordinator gives it, to be changed by the tests that break one of its rules.
+    pub fn claims(&self, node: NodeId, op: Operation, blobs: &[StoredBlob]) -> Grant {
+        let mut jti = [0; 16];
+        jti[..8].copy_from_slice(&self.0.next_grant.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        let now = Clock::System.now_s();
+        Grant {
+            aud: node,
+            sub: Pseudonym::from_bytes([9; 16]).expect("not zero"),
+            op,
+            count: u32::try_from(blobs.len()).expect("few"),
+            bytes: blobs.iter().map(|blob| u64::from(blob.size)).sum(),
+            digest: Base64Array(digest(blobs)),
+            iat: now,
+            exp: now + 600,
+            jti: GrantId::from_bytes(jti).expect("not zero"),
+        }
+    }
+
+    pub fn issue(&self, claims: &Grant) -> String {
+        GrantIssuer::new(&self.0.key).issue(claims)
+    }
+
+    pub fn grant(&self, node: NodeId, op: Operation, blobs: &[StoredBlob]) -> String {
+        self.issue(&self.claims(node, op, blobs))
+    }
+}
+
+async fn join(
+    State(coordinator): State<Coordinator>,
+    Json(join): Json<JoinRequest>,
+) -> Result<Json<JoinResponse>, StatusCode> {
+    if join.join_token != JOIN_TOKEN {
+        return Err(StatusCode::FORBIDDEN);
+    }
+    {
+        let mut nodes = coordinator.0.nodes.lock().expect("not poisoned");
+        nodes.retain(|member| member.join.node != join.node);
+        nodes.push(Member { join, heartbeats: Vec::new() });
+    }
+    Ok(Json(JoinResponse {
+        coordinator_key: PublicKey::of(&coordinator.0.key),
+        origin: ORIGIN.into(),
+        directory: coordinator.directory(),
+    }))
+}
+
+async fn heartbeat(
+    State(coordinator): State<Coordinator>,
+    headers: HeaderMap,
+    body: bytes::Bytes,
+) -> Result<Json<HeartbeatResponse>, StatusCode> {
+    let header = headers.get("authorization").and_then(|value| value.to_str().ok());
+    let signed = header.and_then(SignedRequest::from_header).ok_or(StatusCode::UNAUTHORIZED)?;
+    let path_and_query = coordinator_routes::HEARTBEAT.path;
+    let parts = SignedParts { origin: ORIGIN, method: "POST", path_and_query, body: &body };
+    let mut nodes = coordinator.0.nodes.lock().expect("not poisoned");
+    let member = nodes.iter_mut().find(|member| *member.join.node.as_bytes() == signed.signer);
+    let member = member.ok_or(StatusCode::UNAUTHORIZED)?;
+    signed.verify(&member.join.public_key, parts).map_err(|_| StatusCode::UNAUTHORIZED)?;
+    member.heartbeats.push(serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)?);
+    drop(nodes);
+    Ok(Json(HeartbeatResponse { state: NodeState::Up, directory: coordinator.directory() }))
+}
+
+/// A node that runs, and its folder.
+pub struct Node {
+    pub url: String,
+    pub id: NodeId,
+    pub coordinator: Coordinator,
+    pub http: reqwest::Client,
+    pub folder: Arc<TempDir>,
+    running: Running,
+}
+
+enum Running {
+    Task { stop: Option<oneshot::Sender<()>>, task: JoinHandle<anyhow::Result<()>> },
+    Process(Process),
+}
+
+/// How a test's node differs from the usual one.
+pub struct Setup<'a> {
+    pub options: &'a [&'a str],
+    pub clock: Clock,
+    pub folder: Arc<TempDir>,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Self { options: &[], clock: Clock::System, folder: Arc::new(tempdir().expect("a temporary folder")) }
+    }
+}
+
+pub fn data(folder: &TempDir) -> PathBuf {
+    folder.path().join("node")
+}
+
+fn arguments(coordinator_url: &str, folder: &TempDir, port: u16, options: &[&str]) -> Vec<String> {
+    let token = folder.path().join("join-token");
+    std::fs::write(&token, format!("{JOIN_TOKEN}\n")).expect("writable");
+    let mut arguments = vec![
+        format!("--data={}", data(folder).display()),
+        format!("--listen=127.0.0.1:{port}"),
+        format!("--public-url=http://127.0.0.1:{port}"),
+        format!("--coordinator={}", coordinator_url),
+        format!("--zone=zone-{port}"),
+        format!("--join-token-file={}", token.display()),
+        "--heartbeat-ms=50".into(),
+        "--reserve-bytes=0".into(),
+        "--reserve-percent=0".into(),
+        "--pack-bytes=4194304".into(),
+    ];
+    let name = |argument: &str| argument.split('=').next().map(str::to_owned);
+    arguments.retain(|argument| !options.iter().any(|option| name(option) == name(argument)));
+    arguments.extend(options.iter().map(|option| (*option).to_owned()));
+    arguments
+}
+
+impl Node {
+    /// A node in this process, joined and up.
+    pub async fn start(coordinator: &Coordinator, setup: Setup<'_>) -> Self {
+        let node = Self::start_unjoined(coordinator, setup).await;
+        node.wait_until_up().await;
+        node
+    }
+
+    /// A node in this process, as soon as it answers.
+    pub async fn start_unjoined(coordinator: &Coordinator, setup: Setup<'_>) -> Self {
+        let port = free_port().expect("a free port");
+        let arguments = arguments(coordinator.url(), &setup.folder, port, setup.options);
+        let config = Config::parse_from([vec!["triplicate-node".to_owned()], arguments].concat());
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async { drop(stopped.await) };
+        let task = tokio::spawn(storage_node::run(config, setup.clock, stopped));
+        Self::at(coordinator, port, setup.folder, Running::Task { stop: Some(stop), task }).await
+    }
+
+    /// A node in a process of its own, joined and up.
+    pub async fn start_process(coordinator: &Coordinator, setup: Setup<'_>) -> Self {
+        let port = free_port().expect("a free port");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_triplicate-node"));
+        command.args(arguments(coordinator.url(), &setup.folder, port, setup.options));
+        let process = testkit::program::start(&command, &setup.folder.path().join("log"));
+        let node = Self::at(coordinator, port, setup.folder, Running::Process(process)).await;
+        node.wait_until_up().await;
+        node
+    }
+
+    async fn at(coordinator: &Coordinator, port: u16, folder: Arc<TempDir>, running: Running) -> Self {
+        let url = format!("http://127.0.0.1:{port}");
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        wait_until("the node answers", async || {
+            http.get(format!("{url}{}", routes::LIVEZ.path)).send().await.is_ok()
+        })
+        .await;
+        let ready = http.get(format!("{url}{}", routes::READYZ.path)).send().await.expect("answers");
+        let ready: Value = ready.json().await.expect("JSON");
+        let id = ready["node"].as_str().expect("an id").parse().expect("an id");
+        Self { url, id, coordinator: coordinator.clone(), http, folder, running }
+    }
+
+    /// Joined, and told the newest directory: an answer is in force when the next heartbeat comes.
+    pub async fn wait_until_up(&self) {
+        let beats = || self.coordinator.member(self.id).map_or(0, |member| member.heartbeats.len());
+        let start = beats();
+        wait_until("the node is up", async || beats() >= start + 2 && self.ready().await.0 == 200).await;
+    }
+
+    pub async fn ready(&self) -> (u16, Value) {
+        let response = self.http.get(self.at_path(routes::READYZ.path)).send().await.expect("answers");
+        (response.status().as_u16(), response.json().await.expect("JSON"))
+    }
+
+    pub async fn refusals(&self, check: &str) -> u64 {
+        self.ready().await.1["refusals"][check].as_u64().expect("a counter")
+    }
+
+    pub fn at_path(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    pub fn blob_url(&self, id: BlobId) -> String {
+        self.at_path(&routes::PUT_BLOB.fill(&[&id]))
+    }
+
+    /// Asks the node to stop, and waits until it did. Its folder stays.
+    pub async fn stop(self) -> Arc<TempDir> {
+        match self.running {
+            Running::Task { stop, task } => {
+                drop(stop);
+                task.await.expect("no panic").expect("a clean stop");
+            }
+            Running::Process(process) => {
+                process.signal(testkit::Signal::TERM);
+                wait_until("the process ends", async || process.exited().is_some()).await;
+                assert!(process.exited().expect("ended").success(), "{:?}", process.exited());
+            }
+        }
+        self.folder
+    }
+
+    /// Ends the node's process as a crash would.
+    pub fn signal_kill(&self) {
+        let Running::Process(process) = &self.running else { panic!("only a process can be killed") };
+        process.signal(testkit::Signal::KILL);
+    }
+
+    /// Waits for the end of a node's killed process. Its folder stays.
+    pub async fn ended(self) -> Arc<TempDir> {
+        let Running::Process(process) = &self.running else { panic!("only a process can be killed") };
+        wait_until("the process ends", async || process.exited().is_some()).await;
+        self.folder
+    }
+
+    // The data plane.
+
+    pub async fn put_with(&self, blob: &Blob, token: &str) -> reqwest::Response {
+        let request = self.http.put(self.blob_url(blob.stored.id)).bearer_auth(token);
+        let request = request.header("triplicate-generation", blob.stored.generation);
+        request.body(blob.bytes.clone()).send().await.expect("an answer")
+    }
+
+    pub async fn put(&self, blob: &Blob) -> reqwest::Response {
+        self.put_with(blob, &self.coordinator.grant(self.id, Operation::Put, &[blob.stored])).await
+    }
+
+    pub async fn get_with(&self, blob: &Blob, token: &str) -> reqwest::Response {
+        let request = self.http.get(self.blob_url(blob.stored.id)).bearer_auth(token);
+        let request = request.header("triplicate-generation", blob.stored.generation);
+        request.send().await.expect("an answer")
+    }
+
+    pub async fn get(&self, blob: &Blob) -> reqwest::Response {
+        self.get_with(blob, &self.coordinator.grant(self.id, Operation::Get, &[blob.stored])).await
+    }
+
+    /// Whether the node gives the blob's very bytes.
+    pub async fn has(&self, blob: &Blob) -> bool {
+        let response = self.get(blob).await;
+        response.status() == 200 && response.bytes().await.expect("a body") == blob.bytes
+    }
+
+    /// A batch with its own grant and fan-out grants for these nodes.
+    pub fn batch(&self, blobs: &[Blob], fan_out: &[NodeId]) -> Vec<u8> {
+        let list = list(blobs);
+        let grant = |node| self.coordinator.grant(node, Operation::Put, &list);
+        let header = PutHeader {
+            grant: grant(self.id),
+            fan_out: fan_out.iter().map(|node| FanOutGrant { node: *node, grant: grant(*node) }).collect(),
+            blobs: pack_stored(&list),
+        };
+        batch_body(&header, blobs)
+    }
+
+    pub async fn post_batch(&self, body: Vec<u8>) -> reqwest::Response {
+        self.http.post(self.at_path(routes::PUT_BLOBS.path)).body(body).send().await.expect("an answer")
+    }
+
+    pub async fn put_batch(&self, blobs: &[Blob], fan_out: &[NodeId]) -> Vec<PutEvent> {
+        let response = self.post_batch(self.batch(blobs, fan_out)).await;
+        assert_eq!(response.status(), 200);
+        let lines = response.text().await.expect("a body");
+        lines.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
+    }
+
+    pub async fn read_batch(&self, blobs: &[Blob], wanted: &[u32]) -> reqwest::Response {
+        let list = list(blobs);
+        let grant = self.coordinator.grant(self.id, Operation::Get, &list);
+        let request = ReadRequest { grant, blobs: pack_stored(&list), wanted: wanted.to_vec() };
+        self.http.post(self.at_path(routes::READ_BLOBS.path)).json(&request).send().await.expect("an answer")
+    }
+
+    /// Verifies a receipt under the key that the node joined with.
+    pub fn verify(&self, receipt: &Base64) -> Receipt {
+        let member = self.coordinator.member(self.id).expect("joined");
+        Receipt::parse(receipt).expect("a receipt").verify(&member.join.public_key).expect("the node's own")
+    }
+
+    pub fn store_id(&self) -> StoreId {
+        self.coordinator.member(self.id).expect("joined").join.store
+    }
+}
+
+pub fn batch_body(header: &PutHeader, blobs: &[Blob]) -> Vec<u8> {
+    let mut body = header.to_bytes();
+    blobs.iter().for_each(|blob| body.extend_from_slice(&blob.bytes));
+    body
+}
+
+/// Code of an error answer, with its form checked.
+pub async fn refusal(response: reqwest::Response) -> (u16, protocol::error::ErrorCode) {
+    let status = response.status().as_u16();
+    let request_id = response.headers()["x-request-id"].to_str().expect("text").to_owned();
+    let body: ErrorBody = response.json().await.expect("an error body");
+    assert_eq!(body.request_id.to_string(), request_id);
+    assert_eq!(body.code.status(), status);
+    (status, body.code)
+}
+
+/// A blob with content.
+#[derive(Clone, Debug)]
+pub struct Blob {
+    pub stored: StoredBlob,
+    pub bytes: bytes::Bytes,
+}
+
+impl Blob {
+    pub fn of(bytes: Vec<u8>) -> Self {
+        let id = BlobId::from_bytes(sha256(&[&bytes])).expect("not zero");
+        let size = u32::try_from(bytes.len()).expect("small");
+        Self { stored: StoredBlob { id, size, generation: 1 }, bytes: bytes.into() }
+    }
+
+    /// Bytes of this size that look random, others for each seed.
+    pub fn random(seed: u64, size: usize) -> Self {
+        let mut bytes = Vec::with_capacity(size + 32);
+        for counter in 0_u64.. {
+            if bytes.len() >= size {
+                break;
+            }
+            bytes.extend(sha256(&[&seed.to_be_bytes(), &counter.to_be_bytes()]));
+        }
+        bytes.truncate(size);
+        Self::of(bytes)
+    }
+
+    pub fn at_generation(mut self, generation: u32) -> Self {
+        self.stored.generation = generation;
+        self
+    }
+}
+
+pub fn list(blobs: &[Blob]) -> Vec<StoredBlob> {
+    blobs.iter().map(|blob| blob.stored).collect()
+}
+
+pub fn packs(data: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(data.join("packs")).expect("a store");
+    let mut packs: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
+    packs.sort();
+    packs
+}
