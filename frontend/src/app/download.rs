@@ -4,9 +4,9 @@
 use gloo_events::EventListener;
 use gloo_timers::callback::{Interval, Timeout};
 use gloo_timers::future::TimeoutFuture;
-use futures_util::channel::oneshot;
 use js_sys::{Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
+use tokio::sync::oneshot;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     HtmlIFrameElement, MessageChannel, MessageEvent, MessagePort, RegistrationOptions, ServiceWorker,
@@ -95,11 +95,10 @@ async fn announce(worker: &ServiceWorker, id: &str, file: &Opened, port: &Messag
             let _ = known.send(());
         }
     });
-    container.start_messages();
     let bytes = file.bytes.map_or(JsValue::NULL, |bytes| JsValue::from_f64(bytes as f64));
     let open = object(&[("id", id.into()), ("name", file.name.as_str().into()), ("bytes", bytes), ("port", port.into())]);
     worker
-        .post_message_with_transfer(&object(&[("open", open)]), &js_sys::Array::of1(port))
+        .post_message_with_transferable(&object(&[("open", open)]), &js_sys::Array::of1(port))
         .map_err(|_| no_service_worker())?;
     knows.await.map_err(|_| no_service_worker())
 }

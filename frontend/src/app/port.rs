@@ -6,9 +6,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use futures_util::channel::oneshot;
 use gloo_events::EventListener;
 use js_sys::Array;
+use tokio::sync::oneshot;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ErrorEvent, MessageEvent, MessagePort, Worker, WorkerOptions, WorkerType};
 
@@ -20,7 +20,7 @@ const WORKER_URL: &str = "/worker_loader.js";
 
 /// What a worker reports between a request and its answer.
 #[derive(Debug, Clone, Copy)]
-pub enum Report {
+pub(super) enum Report {
     /// Of a backup.
     Backup(BackupProgress),
     /// Bytes of a restore.
@@ -29,15 +29,15 @@ pub enum Report {
 
 /// What travels beside a request.
 #[derive(Default)]
-pub struct Attachments {
+pub(super) struct Attachments {
     /// Cloned: files.
-    pub cloned: Vec<JsValue>,
+    pub(super) cloned: Vec<JsValue>,
     /// Given away: a message port.
-    pub port: Option<MessagePort>,
+    pub(super) port: Option<MessagePort>,
 }
 
 /// A running worker.
-pub struct Port {
+pub(super) struct Port {
     line: Rc<Line>,
     _listeners: [EventListener; 2],
 }
@@ -63,7 +63,7 @@ struct CallGuard {
 
 impl Port {
     /// Starts a worker. It has no keys until somebody signs in.
-    pub fn start() -> Result<Self, Failure> {
+    pub(super) fn start() -> Result<Self, Failure> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         let worker = Worker::new_with_options(WORKER_URL, &options)
@@ -89,12 +89,12 @@ impl Port {
     }
 
     /// Asks for an operation.
-    pub async fn call<O: Operation>(&self, operation: O) -> Result<O::Answer, Failure> {
+    pub(super) async fn call<O: Operation>(&self, operation: O) -> Result<O::Answer, Failure> {
         self.call_with(operation, Attachments::default(), |_| ()).await
     }
 
     /// Asks for an operation with attachments; `report` hears how far it is.
-    pub async fn call_with<O: Operation>(
+    pub(super) async fn call_with<O: Operation>(
         &self,
         operation: O,
         attachments: Attachments,
@@ -111,7 +111,7 @@ impl Port {
 
 impl Port {
     /// Ends the worker and everything under way in it, whoever still waits for it.
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         self.line.worker.terminate();
         self.line.fail_all(&Failure::broken("Triplicate was locked."));
     }
@@ -142,7 +142,9 @@ impl Line {
 
     fn post(&self, json: &str, attachments: Attachments) {
         let (beside, given) = (Array::new(), Array::new());
-        attachments.cloned.iter().for_each(|value| drop(beside.push(value)));
+        for value in &attachments.cloned {
+            beside.push(value);
+        }
         if let Some(port) = &attachments.port {
             beside.push(port);
             given.push(port);

@@ -4,10 +4,9 @@ use yew::prelude::*;
 use yew_nested_router::prelude::*;
 
 /// What is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Target)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route {
     /// What is protected, and how well.
-    #[target(index)]
     Overview,
     /// Files and folders.
     Files,
@@ -16,8 +15,31 @@ pub(super) enum Route {
     /// A new account.
     Setup,
     /// Signing in.
-    #[target(rename = "signin")]
     SignIn,
+}
+
+const PATHS: [(Route, &str); 5] = [
+    (Route::Overview, ""),
+    (Route::Files, "files"),
+    (Route::Nodes, "nodes"),
+    (Route::Setup, "setup"),
+    (Route::SignIn, "signin"),
+];
+
+impl Target for Route {
+    fn render_self_into(&self, path: &mut Vec<String>) {
+        let known = PATHS.iter().find(|(route, _)| route == self);
+        path.extend(known.map(|(_, segment)| (*segment).to_owned()));
+    }
+
+    fn render_path_into(&self, path: &mut Vec<String>) {
+        self.render_self_into(path);
+    }
+
+    fn parse_path(path: &[&str]) -> Option<Self> {
+        let [segment] = path else { return None };
+        PATHS.iter().find(|(_, known)| known == segment).map(|(route, _)| *route)
+    }
 }
 
 /// The route, for a component that is shown on all of them.

@@ -162,7 +162,10 @@ impl Desk {
             }
         });
         self.jobs.borrow_mut().insert(id, (job, handle));
-        spawn_local(async move { drop(work.await) });
+        spawn_local(async move {
+        // Aborted or not, what there was to tell has been told.
+        let _ = work.await;
+    });
     }
 
     async fn backup(

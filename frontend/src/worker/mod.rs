@@ -10,13 +10,14 @@ mod download;
 mod failure;
 mod files;
 mod passphrase;
+mod pins;
+mod platform;
 mod port;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use client::web::WebPlatform;
 use client::{Account, Client, PendingAccount, Removed, Vault};
 use futures_util::future::{AbortHandle, abortable};
 use wasm_bindgen::JsValue;
@@ -25,14 +26,15 @@ use wasm_bindgen_futures::spawn_local;
 use crate::failure::Failure;
 use crate::message::{CallId, FromWorker, RemovalId, Request, ToWorker};
 
+use platform::Browser;
 use port::Port;
 
 /// What the worker knows.
 struct Desk {
     port: Port,
-    client: Client<WebPlatform>,
+    client: Client,
     /// An account whose recovery key the person has not confirmed yet.
-    pending: RefCell<Option<PendingAccount<WebPlatform>>>,
+    pending: RefCell<Option<PendingAccount>>,
     open: RefCell<Option<Open>>,
     removals: RefCell<HashMap<RemovalId, Removed>>,
     downloads: RefCell<HashMap<u32, download::Download>>,
@@ -41,16 +43,16 @@ struct Desk {
 
 /// A signed-in account and its vault.
 struct Open {
-    account: Account<WebPlatform>,
-    vault: Vault<WebPlatform>,
+    account: Account,
+    vault: Vault,
 }
 
 /// Starts listening.
 pub fn run() {
     let port = Port::of_this_worker();
-    let platform = WebPlatform::new().expect("a worker of a secure context has WebCrypto");
+    let platform = Browser::new().expect("the page looked for WebCrypto before it started this worker");
     let desk = Rc::new(Desk {
-        client: Client::new(&port.origin(), platform),
+        client: Client::new(&port.origin(), Rc::new(platform)),
         port: port.clone(),
         pending: RefCell::default(),
         open: RefCell::default(),
@@ -84,12 +86,15 @@ fn start(
         desk.port.post(&FromWorker::Answer(call, result));
     });
     calls.borrow_mut().insert(call, handle);
-    spawn_local(async move { drop(work.await) });
+    spawn_local(async move {
+        // Aborted or not, what there was to tell has been told.
+        let _ = work.await;
+    });
 }
 
 impl Desk {
     /// The open vault.
-    fn vault(&self) -> Result<Vault<WebPlatform>, Failure> {
+    fn vault(&self) -> Result<Vault, Failure> {
         self.open.borrow().as_ref().map(|open| open.vault.clone()).ok_or_else(failure::locked)
     }
 

@@ -45,8 +45,8 @@ pub(in crate::app) fn EntryTable(props: &Props) -> Html {
                 </tr>
             </thead>
             <tbody class="pf-v6-c-table__tbody">
-                { for entries.into_iter().map(|entry| html!(
-                    <EntryRow key={entry.name.clone()} {entry} onwish={props.onwish.clone()} />
+                { for entries.iter().map(|entry| html!(
+                    <EntryRow key={entry.name.clone()} entry={entry.clone()} onwish={props.onwish.clone()} />
                 )) }
             </tbody>
         </table>

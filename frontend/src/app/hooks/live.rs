@@ -28,7 +28,7 @@ pub(in crate::app) struct Live {
     pub(in crate::app) connected: bool,
 }
 
-enum Change {
+pub(in crate::app) enum Change {
     Opened,
     Lost,
     Event(Event),

@@ -64,7 +64,7 @@ fn PickButton(props: &ButtonProps) -> Html {
                 type="file"
                 hidden=true
                 multiple=true
-                webkitdirectory={props.whole_folder.then_some("")}
+                webkitdirectory={props.whole_folder}
                 aria-label={label}
                 data-test={test}
                 {onchange}

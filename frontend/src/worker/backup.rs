@@ -1,0 +1,79 @@
+//! Backing up the files that a page attached: read in slices, so that a file of any size takes little memory.
+
+use std::rc::Rc;
+
+use client::{NewFile, Progress, ReadAt};
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use gloo_timers::callback::Interval;
+use js_sys::Uint8Array;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::File;
+
+use super::{Desk, failure};
+use crate::failure::Failure;
+use crate::message::{Backup, BackupProgress, BackupSummary, CallId, FromWorker, Phase};
+
+/// Often enough for a smooth bar.
+const REPORT_MS: u32 = 250;
+
+pub(super) async fn backup(
+    desk: &Rc<Desk>,
+    call: CallId,
+    ask: Backup,
+    attachments: Vec<JsValue>,
+) -> Result<BackupSummary, Failure> {
+    let vault = desk.vault()?;
+    let files = ask.files.into_iter().zip(attachments).map(|(file, attached)| NewFile {
+        path: file.path,
+        mtime_ms: file.modified_ms,
+        size: file.bytes,
+        reader: Box::new(BrowserFile(attached.unchecked_into())),
+    });
+    let progress = Rc::new(Progress::default());
+    let _reports = report(desk, call, &progress);
+    let summary = vault.backup(files.collect(), &progress).await.map_err(failure::told)?;
+    Ok(BackupSummary {
+        files: summary.files,
+        bytes: summary.bytes,
+        sent_bytes: summary.new_bytes_sent,
+        unreadable: summary.unreadable.into_iter().map(|file| (file.path, file.reason)).collect(),
+    })
+}
+
+/// Tells the page how far it is, until it is dropped.
+fn report(desk: &Rc<Desk>, call: CallId, progress: &Rc<Progress>) -> Interval {
+    let (desk, progress) = (desk.clone(), progress.clone());
+    Interval::new(REPORT_MS, move || {
+        let now = progress.get();
+        let phase = match now.phase {
+            client::Phase::Preparing => Phase::Preparing,
+            client::Phase::Transferring => Phase::Transferring,
+            client::Phase::Committing | client::Phase::Done => Phase::Committing,
+        };
+        let told = BackupProgress { phase, files_done: now.files_done, bytes_done: now.bytes_read };
+        desk.port.post(&FromWorker::Progress(call, told));
+    })
+}
+
+/// A file that a person gave to the page.
+struct BrowserFile(File);
+
+impl ReadAt for BrowserFile {
+    fn read_at(&self, offset: u64, len: usize) -> LocalBoxFuture<'_, Result<Vec<u8>, String>> {
+        async move {
+            // Exact: a file has fewer than 2^53 bytes.
+            let (start, end) = (offset as f64, offset as f64 + len as f64);
+            let slice = self.0.slice_with_f64_and_f64(start, end).map_err(|_| unreadable())?;
+            let buffer = JsFuture::from(slice.array_buffer()).await.map_err(|_| unreadable())?;
+            Ok(Uint8Array::new(&buffer).to_vec())
+        }
+        .boxed_local()
+    }
+}
+
+/// Browsers do not say why.
+fn unreadable() -> String {
+    "it was changed, moved or removed since it was picked".to_owned()
+}

@@ -1,0 +1,88 @@
+//! The client's errors, told to a person.
+
+use client::Error;
+use protocol::error::ErrorCode;
+
+use crate::failure::Failure;
+
+const UNCHANGED: &str = "Everything that was backed up before is unchanged.";
+
+/// What happened, what is safe, what to do.
+pub(super) fn told(error: Error) -> Failure {
+    let what = sentence(&error.to_string());
+    let (safe, advice) = consolation(&error);
+    Failure {
+        what,
+        safe: safe.to_owned(),
+        advice: advice.to_owned(),
+        retryable: error.is_retryable(),
+        signed_out: error.code() == Some(ErrorCode::Unauthenticated),
+    }
+}
+
+/// Asked for something that needs keys, without keys.
+pub(super) fn locked() -> Failure {
+    Failure {
+        what: "You are not signed in.".to_owned(),
+        safe: UNCHANGED.to_owned(),
+        advice: "Sign in again.".to_owned(),
+        retryable: false,
+        signed_out: true,
+    }
+}
+
+fn consolation(error: &Error) -> (&'static str, &'static str) {
+    match error {
+        Error::WrongPassword => {
+            ("Your files are safe, and nothing was changed.", "Check the login, the keyboard's language and Caps Lock.")
+        }
+        Error::Login(_) | Error::Password(_) | Error::Name(_) => ("Nothing was sent.", "Choose another one."),
+        Error::Kdf(_) => ("Nothing was sent.", "Ask whoever runs this server."),
+        Error::Network { .. } => (
+            UNCHANGED,
+            "Check that the server runs and that you are online, then try again: what has arrived is not sent twice.",
+        ),
+        Error::TooFewCopies(_) => (UNCHANGED, "Look at the Nodes page, bring nodes back, and try again."),
+        Error::Unreadable(_) | Error::Tree(_) => {
+            ("Nothing was deleted.", "Look at the Nodes page: it can be read again when a node that holds it is up.")
+        }
+        Error::Damaged { .. } => {
+            ("The download was stopped, so that no damaged file looks whole.", "Restore it from an earlier snapshot.")
+        }
+        Error::Untrusted(_) | Error::Unverified(_) => {
+            ("Nothing was changed, and nothing was sent.", "Ask whoever runs this server, and keep this message.")
+        }
+        Error::NotFound(_) => (UNCHANGED, "It may have been deleted in another window; reload the page."),
+        Error::Busy => (UNCHANGED, "Try again."),
+        Error::Api { code, .. } => refused(*code),
+        _ => (UNCHANGED, "Reload the page and try again."),
+    }
+}
+
+fn refused(code: ErrorCode) -> (&'static str, &'static str) {
+    match code {
+        ErrorCode::Unauthenticated => (UNCHANGED, "Sign in again."),
+        ErrorCode::WrongCredentials => {
+            ("Your files are safe, and nothing was changed.", "Check the login, the keyboard's language and Caps Lock.")
+        }
+        ErrorCode::InvalidSetupToken => {
+            ("No account was made.", "Open the newest setup link: the server prints it when it starts.")
+        }
+        ErrorCode::RegistrationClosed => ("No account was made.", "Ask whoever runs this server for an invitation."),
+        ErrorCode::LoginTaken => ("No account was made.", "Go back and choose another login."),
+        ErrorCode::TooManyRequests => (UNCHANGED, "Wait a few minutes, then try again."),
+        ErrorCode::InsufficientZones => {
+            (UNCHANGED, "Too few storage nodes are up. Look at the Nodes page, bring them back, and try again.")
+        }
+        ErrorCode::Unavailable | ErrorCode::RequestTimeout => (UNCHANGED, "Try again in a moment."),
+        _ => (UNCHANGED, "Try again; if it stays so, show this to whoever runs this server."),
+    }
+}
+
+/// With a capital at the start and a full stop at the end.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let Some(first) = characters.next() else { return String::new() };
+    let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{}{}{stop}", first.to_uppercase(), characters.as_str())
+}
