@@ -10,6 +10,7 @@ use crypto::vault::VaultKeys;
 use protocol::bytes::Base64Array;
 use protocol::envelope::EnvelopeHash;
 use protocol::envelope::account_state::AccountState;
+use protocol::error::ErrorCode;
 use protocol::id::VaultId;
 use protocol::nodes::NodesResponse;
 use protocol::sessions::AccountRole;
@@ -34,7 +35,7 @@ struct Inner {
     login: Login,
     role: AccountRole,
     identity: IdentityKey,
-    states: Vec<Rc<AccountState>>,
+    states: RefCell<Vec<Rc<AccountState>>>,
     vaults: Vec<UnlockedVault>,
     pin: RefCell<Pin>,
 }
@@ -49,7 +50,8 @@ impl Account {
         vaults: Vec<UnlockedVault>,
         pin: Pin,
     ) -> Self {
-        Self(Rc::new(Inner { client, login, role, identity, states, vaults, pin: RefCell::new(pin) }))
+        let (states, pin) = (RefCell::new(states), RefCell::new(pin));
+        Self(Rc::new(Inner { client, login, role, identity, states, vaults, pin }))
     }
 
     /// By what login.
@@ -89,13 +91,38 @@ impl Account {
         &self.0.identity
     }
 
-    pub(crate) fn newest_state(&self) -> &Rc<AccountState> {
-        self.0.states.last().expect("an account has at least its first state")
+    pub(crate) fn newest_state(&self) -> Rc<AccountState> {
+        self.0.states.borrow().last().expect("an account has at least its first state").clone()
     }
 
     /// The account state with this number, if it is verified.
-    pub(crate) fn state(&self, seq: u64) -> Option<&Rc<AccountState>> {
-        self.0.states.get(usize::try_from(seq).ok()?)
+    pub(crate) fn state(&self, seq: u64) -> Option<Rc<AccountState>> {
+        self.0.states.borrow().get(usize::try_from(seq).ok()?).cloned()
+    }
+
+    /// Reads and verifies the account states that came since.
+    ///
+    /// # Errors
+    /// [`Error::Untrusted`]: a hard stop.
+    pub(crate) async fn refresh_states(&self) -> Result<(), Error> {
+        loop {
+            let newest = self.newest_state();
+            let bytes = match self.0.client.account_state(newest.seq + 1).await {
+                Ok(bytes) => bytes,
+                Err(error) if error.code() == Some(ErrorCode::NotFound) => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            let state = AccountState::verify(&bytes, &self.0.identity.public())?;
+            state.check_follows(&newest)?;
+            let pin = {
+                let mut pin = self.0.pin.borrow_mut();
+                pin.account_state = ChainPin { seq: state.seq, hash: Base64Array(state.hash) };
+                pin.iterations = state.body.kdf.iterations;
+                pin.clone()
+            };
+            self.0.client.platform.save_pin(self.login(), &pin).await;
+            self.0.states.borrow_mut().push(Rc::new(state));
+        }
     }
 
     pub(crate) fn pinned_head(&self, vault: &VaultId) -> Option<ChainPin> {

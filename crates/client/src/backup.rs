@@ -1,28 +1,19 @@
-//! Backups into a source: files are read, cut, sealed and sent while the next are being read; then the tree is
-//! edited, and one signed commit makes it a snapshot. Deleting and undoing are edits of the tree alone.
+//! Backups into a source: files are read, cut, sealed and sent while the next are being read, and then become one
+//! snapshot. Deleting and undoing are edits of the tree alone.
 
 use std::rc::Rc;
 
-use ::backup::{
-    Change, ChunkRef, Content, Entry, FileSplitter, NewDirectory, Node, Remainder, Totals, diff, edit,
-    write_content,
-};
+use ::backup::{Change, ChunkRef, Content, Entry, FileSplitter, Node, Remainder, write_content};
 use crypto::blob::BlobKind;
-use crypto::commit::{NewBody, NewCommit, Snapshot, seal_commit};
-use crypto::sign::Author;
 use futures_util::stream::{self, FuturesOrdered, StreamExt as _, TryStreamExt as _};
-use protocol::bytes::Base64;
-use protocol::error::ErrorCode;
-use protocol::id::{BlobId, IdempotencyKey, SourceId, UploadId};
-use protocol::limits::REFS_PAGE_MAX;
-use protocol::refs::{self, Reference};
-use protocol::uploads::CommitUploadRequest;
+use protocol::id::SourceId;
 
 use crate::error::Error;
 use crate::path::Path;
 use crate::platform::ReadAt;
 use crate::progress::{Phase, Progress};
-use crate::upload::{self, Sent, Uploader};
+use crate::snapshot::Edits;
+use crate::upload::Uploader;
 use crate::vault::Vault;
 
 /// Files are read in slices of this size.
@@ -31,13 +22,8 @@ const SLICE_BYTES: usize = 4 << 20;
 const FILES_AT_ONCE: usize = 8;
 /// Chunks of one file that are sealed at the same time.
 const CHUNKS_AT_ONCE: usize = 4;
-/// How often a snapshot is put on top of another's commit that came first.
-const RACES_MAX: usize = 8;
-/// Of what the coordinator claims to hold already, this share is read back, and no less than the second number.
-const CLAIMS_CHECKED: (usize, usize) = (100, 8);
+/// Browsers tell no permissions.
 const FILE_MODE: u32 = 0o644;
-const DIRECTORY_MODE: u32 = 0o755;
-const CLIENT: &str = concat!("triplicate ", env!("CARGO_PKG_VERSION"));
 
 /// A file to back up.
 pub struct NewFile {
@@ -113,14 +99,15 @@ impl Vault {
                 .buffer_unordered(FILES_AT_ONCE)
                 .try_collect()
                 .await?;
-            let mut changes = Vec::new();
+            let mut edits = Edits::default();
             for outcome in read {
                 match outcome {
-                    Ok(change) => changes.push(change),
+                    Ok(change) => edits.changes.push(change),
                     Err(unreadable) => summary.unreadable.push(unreadable),
                 }
             }
-            Ok(changes)
+            edits.unreadable_files = summary.unreadable.len() as u64;
+            Ok(edits)
         };
         let written = self.write_snapshot(source, progress, read).await?;
         progress.update(|it| it.phase = Phase::Done);
@@ -147,143 +134,15 @@ impl Vault {
             removals.push(Change::Remove { parents: parents.to_vec(), name: name.clone() });
             changes.push(Change::Put { parents: parents.to_vec(), entry: Box::new(entry) });
         }
-        self.write_snapshot(source, &Rc::default(), async |_| Ok(removals)).await?;
+        self.write_snapshot(source, &Rc::default(), async |_| Ok(Edits::of(removals))).await?;
         Ok(Removed { source, changes })
     }
 
     /// Puts deleted entries back where they were.
     pub async fn undo_remove(&self, removed: Removed) -> Result<(), Error> {
         let Removed { source, changes } = removed;
-        self.write_snapshot(source, &Rc::default(), async |_| Ok(changes)).await.map(drop)
+        self.write_snapshot(source, &Rc::default(), async |_| Ok(Edits::of(changes))).await.map(drop)
     }
-
-    /// Applies changes to a source's newest tree and commits the result. `make_changes` stores what they refer to.
-    async fn write_snapshot(
-        &self,
-        source: SourceId,
-        progress: &Rc<Progress>,
-        make_changes: impl AsyncFnOnce(Uploader) -> Result<Vec<Change>, Error>,
-    ) -> Result<Written, Error> {
-        let platform = &*self.client().platform;
-        let key = IdempotencyKey::from_bytes(platform.random()).expect("16 random bytes are not all zero");
-        let session = self.client().open_upload(self.id(), key).await?;
-        let compress = !self.chain().settings().is_some_and(|settings| settings.compression_off);
-        let mut changes = None;
-        let mut make_changes = Some(make_changes);
-        let mut sent = Sent::default();
-        for _ in 0..RACES_MAX {
-            let (uploader, sender) = upload::channel(
-                self.client(),
-                &session,
-                self.keys().clone(),
-                compress,
-                self.fetcher().clone(),
-                progress.clone(),
-            );
-            let old_root = self.newest_root(source);
-            let write = async {
-                let mut uploader = uploader;
-                if let Some(make_changes) = make_changes.take() {
-                    changes = Some(make_changes(uploader.clone()).await?);
-                }
-                let changes = changes.clone().unwrap_or_default();
-                let new_directory = NewDirectory {
-                    mode: DIRECTORY_MODE,
-                    mtime_ns: platform.now_ms().cast_signed() * 1_000_000,
-                };
-                Ok(edit(self.fetcher(), &mut uploader, old_root, changes, new_directory).await?)
-            };
-            let (tree, (now_sent, claimed)) = futures_util::try_join!(write, sender.run())?;
-            sent.new_bytes += now_sent.new_bytes;
-            progress.update(|it| it.phase = Phase::Committing);
-            self.check_claims(&claimed).await?;
-            match self.commit(source, session.upload, old_root, tree.tree, &tree.totals).await {
-                Err(error) if error.code() == Some(ErrorCode::ChainConflict) => drop(self.refresh().await?),
-                Err(error) => return Err(error),
-                Ok(seq) => {
-                    self.refresh().await?;
-                    return Ok(Written { seq, sent });
-                }
-            }
-        }
-        Err(Error::Busy)
-    }
-
-    /// Stages the references of a new tree, and signs and sends the commit.
-    async fn commit(
-        &self,
-        source: SourceId,
-        upload: UploadId,
-        old_root: Option<BlobId>,
-        root: BlobId,
-        totals: &Totals,
-    ) -> Result<u64, Error> {
-        let needs_baseline = self.chain().source(&source).is_none_or(|log| log.needs_baseline);
-        let old_root = old_root.filter(|_| !needs_baseline);
-        let references = diff(self.fetcher(), old_root.as_ref(), &root).await?;
-        self.stage(upload, &references).await?;
-        let client = self.client();
-        let state = self.account().newest_state();
-        let sum = totals.sum();
-        let body = Snapshot {
-            root,
-            created_ms: client.platform.now_ms(),
-            label: None,
-            files: sum.files,
-            bytes: sum.bytes,
-            client: CLIENT.to_owned(),
-            unreadable_files: 0,
-            account_state: state.hash,
-            partial: false,
-            extensions: Vec::new(),
-        };
-        let (seq, prev) = self.chain().next();
-        let commit = NewCommit {
-            body: NewBody::Snapshot { source, baseline: old_root.is_none(), body: &body },
-            seq,
-            prev,
-            digest: refs::digest(&references),
-            account_state_seq: state.seq,
-        };
-        let backend = client.platform.backend();
-        let author = Author::Identity(self.account().identity());
-        let envelope = seal_commit(&backend, self.keys(), author, &commit, client.platform.salt()).await?;
-        let key =
-            IdempotencyKey::from_bytes(client.platform.random()).expect("16 random bytes are not all zero");
-        let request = CommitUploadRequest { envelope: Base64(envelope), key };
-        Ok(client.commit_upload(upload, &request).await?.seq)
-    }
-
-    async fn stage(&self, upload: UploadId, references: &[Reference]) -> Result<(), Error> {
-        // An empty list has one empty page, which replaces what an attempt before staged.
-        let pages = references.chunks(REFS_PAGE_MAX).map(refs::pack);
-        let pages: Vec<_> = if references.is_empty() { vec![Vec::new()] } else { pages.collect() };
-        for (page, packed) in (0..).zip(pages) {
-            self.client().stage_references(upload, page, &packed).await?;
-        }
-        Ok(())
-    }
-
-    /// Reads back a sample of what the coordinator said the vault holds already: it could be lying, or mistaken.
-    async fn check_claims(&self, claimed: &[(BlobId, BlobKind)]) -> Result<(), Error> {
-        let (share, least) = CLAIMS_CHECKED;
-        let count = claimed.len().div_ceil(share).max(least).min(claimed.len());
-        for _ in 0..count {
-            let random = u64::from_be_bytes(self.client().platform.random());
-            let (id, kind) = claimed[(random % claimed.len() as u64) as usize];
-            match self.fetcher().fetch(&[id], &[kind]).await {
-                Ok(_) => {}
-                Err(Error::Unreadable(_)) => return Err(Error::Unverified(id)),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-}
-
-struct Written {
-    seq: u64,
-    sent: Sent,
 }
 
 /// Reads one file to its end and stores its chunks. The inner error is the file's own, and stops nothing.

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::pin::ChainPin;
 
 /// A vault's log as far as it was verified.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Chain {
     head: Option<Head>,
     settings: Option<Settings>,
@@ -32,7 +32,7 @@ struct Head {
 }
 
 /// The snapshots of one source.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct SourceLog {
     /// Number and content, ascending.
     pub(crate) snapshots: Vec<(u64, Snapshot)>,
@@ -72,15 +72,19 @@ impl Chain {
         if self.head.is_some_and(|last| head.account_state_seq < last.account_state_seq) {
             return Err(Error::untrusted("a commit names an older account state than the one before it"));
         }
-        let state = account
-            .state(head.account_state_seq)
-            .ok_or_else(|| Error::untrusted("a commit names an account state that does not exist"))?;
-        commit.verify(state, &account.identity().public())?;
+        let mut state = account.state(head.account_state_seq);
+        if state.is_none() {
+            account.refresh_states().await?;
+            state = account.state(head.account_state_seq);
+        }
+        let state =
+            state.ok_or_else(|| Error::untrusted("a commit names an account state that does not exist"))?;
+        commit.verify(&state, &account.identity().public())?;
         if pin.is_some_and(|pin| pin.seq == head.seq && pin.hash.0 != commit.hash) {
             return Err(Error::untrusted("the server rolled back or forked this vault"));
         }
         let body = open_commit(backend, keys, &commit).await.ok().filter(|body| match body {
-            Body::Snapshot(snapshot) => snapshot.check_account_state(state).is_ok(),
+            Body::Snapshot(snapshot) => snapshot.check_account_state(&state).is_ok(),
             Body::Settings(_) => true,
         });
         self.apply(&commit, body);

@@ -1,6 +1,7 @@
 //! What can go wrong for a client, each in one sentence for a person.
 
 use backup::TreeError;
+use crypto::blob::FrameError;
 use crypto::password::{KdfError, LoginError, PasswordError};
 use crypto::{OpenError, PlatformError};
 use protocol::envelope::EnvelopeError;
@@ -74,6 +75,9 @@ pub enum Error {
         #[source]
         source: backup::VerifyError,
     },
+    /// A folder has so many entries that even the index of its pages does not fit into one blob.
+    #[error("a folder has too many entries for one backup: {0}")]
+    TooLarge(#[from] FrameError),
     /// Others kept writing to the vault at the same time.
     #[error("the vault was changed by somebody else at the same time; try again")]
     Busy,

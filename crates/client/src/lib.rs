@@ -20,6 +20,7 @@ mod platform;
 mod progress;
 mod sign_in;
 mod sign_up;
+mod snapshot;
 mod upload;
 mod vault;
 

@@ -68,25 +68,26 @@ impl Client {
             Some(ErrorCode::WrongCredentials) => Error::WrongPassword,
             _ => error,
         })?;
+        let pinned = self.platform.load_pin(login).await;
+        // Where the identity is known from before, nothing is unwrapped until the states that it signed confirm how
+        // the password became a key.
+        let confirmed = match &pinned {
+            Some(pin) => Some(self.verify_states(credentials, &answer, &pin.identity, Some(pin)).await?),
+            None => None,
+        };
         let account_key = self.unwrap_account(credentials, &answer).await?;
         let identity = account_key.derive_identity();
-        let pinned = self.platform.load_pin(login).await;
         if pinned.as_ref().is_some_and(|pin| pin.identity != identity.public()) {
             return Err(Error::untrusted("this login belongs to another account than before"));
         }
         if answer.identity != identity.public() {
             return Err(Error::untrusted("the account's identity is not what its key says"));
         }
-        let states = self.verify_states(&answer, &identity.public(), pinned.as_ref()).await?;
-        let newest = states.last().expect("there is a state for each number from 0");
-        let used = KdfParameters {
-            kdf_id: Kdf::ID,
-            iterations: credentials.kdf.iterations(),
-            account_salt: credentials.account_salt,
+        let states = match confirmed {
+            Some(states) => states,
+            None => self.verify_states(credentials, &answer, &identity.public(), None).await?,
         };
-        if newest.body.kdf != used {
-            return Err(Error::untrusted("the settings for the passphrase are not those that were signed"));
-        }
+        let newest = states.last().expect("there is a state for each number from 0");
         let vaults = self.unlock_vaults(&account_key.derive_wrap_key(), newest).await?;
         let pin = Pin {
             identity: identity.public(),
@@ -108,9 +109,11 @@ impl Client {
         Ok(unwrap(&backend, &credentials.keys.kek, &context, &answer.password_wrap.0).await?)
     }
 
-    /// All account states from the first one on, verified as a chain.
+    /// All account states from the first one on, verified as a chain whose end confirms the credentials' key
+    /// derivation.
     async fn verify_states(
         &self,
+        credentials: &Credentials,
         answer: &LoginResponse,
         identity: &PublicKey,
         pinned: Option<&Pin>,
@@ -137,6 +140,14 @@ impl Client {
                 return Err(Error::untrusted("the server replaced an account state"));
             }
             states.push(Rc::new(state));
+        }
+        let used = KdfParameters {
+            kdf_id: Kdf::ID,
+            iterations: credentials.kdf.iterations(),
+            account_salt: credentials.account_salt,
+        };
+        if states.last().is_none_or(|newest| newest.body.kdf != used) {
+            return Err(Error::untrusted("the settings for the passphrase are not those that were signed"));
         }
         Ok(states)
     }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use ::backup::{BlobSink, Compressor};
 use bytes::Bytes;
-use crypto::PlatformError;
 use crypto::blob::{BlobKind, Frame, SealedBlob, seal_blob};
 use crypto::vault::{SipKeys, VaultKeys};
 use futures_util::future::{Either, join_all, select};
@@ -25,6 +24,7 @@ use crate::api::Client;
 use crate::error::Error;
 use crate::fetch::Fetcher;
 use crate::progress::Progress;
+use crate::vault::Vault;
 
 /// Bytes of content between reading and being durable.
 const MEMORY_BYTES: usize = 64 << 20;
@@ -61,7 +61,7 @@ pub(crate) struct Uploader {
     fetcher: Fetcher,
     queue: mpsc::UnboundedSender<Outgoing>,
     memory: Arc<Semaphore>,
-    queued: Rc<RefCell<HashSet<BlobId>>>,
+    planned: Planned,
 }
 
 /// Drives what an [`Uploader`] queues to the nodes.
@@ -79,27 +79,36 @@ struct Session {
     claimed: RefCell<Vec<(BlobId, BlobKind)>>,
 }
 
+/// The blobs of a session: those that the coordinator was or will be asked to plan. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Planned(Rc<RefCell<HashSet<BlobId>>>);
+
+impl Planned {
+    /// Whether the blob is new to the session.
+    pub(crate) fn insert(&self, blob: BlobId) -> bool {
+        self.0.borrow_mut().insert(blob)
+    }
+}
+
 /// Both ends of a session's queue.
 pub(crate) fn channel(
-    client: &Client,
+    vault: &Vault,
     opened: &OpenUploadResponse,
-    keys: Arc<VaultKeys>,
-    compress: bool,
-    fetcher: Fetcher,
+    planned: Planned,
     progress: Rc<Progress>,
 ) -> (Uploader, Sender) {
     let (queue, receiver) = mpsc::unbounded_channel();
     let uploader = Uploader {
-        client: client.clone(),
-        keys,
-        compress,
-        fetcher,
+        client: vault.client().clone(),
+        keys: vault.keys().clone(),
+        compress: !vault.chain().settings().is_some_and(|settings| settings.compression_off),
+        fetcher: vault.fetcher().clone(),
         queue,
         memory: Arc::new(Semaphore::new(MEMORY_BYTES)),
-        queued: Rc::default(),
+        planned,
     };
     let session = Session {
-        client: client.clone(),
+        client: vault.client().clone(),
         opened: opened.clone(),
         progress,
         sent: Cell::default(),
@@ -129,7 +138,7 @@ impl Uploader {
         if kind != BlobKind::Chunk {
             self.fetcher.remember_tree(id, kind, raw);
         }
-        if self.queued.borrow_mut().insert(id) {
+        if self.planned.insert(id) {
             // The receiver is gone only if sending failed, and then that error ends the backup.
             let _ = self.queue.send(Outgoing { id, kind, bytes: bytes.into(), _memory: memory });
         }
@@ -151,17 +160,16 @@ async fn seal_content(
     kind: BlobKind,
     raw: &[u8],
     compress: bool,
-) -> Result<SealedBlob, PlatformError> {
-    const FITS: &str = "the engine makes contents of at most 4 MiB";
+) -> Result<SealedBlob, Error> {
     thread_local! {
         static COMPRESSOR: RefCell<Compressor> = RefCell::new(Compressor::new());
     }
     let compressed = compress.then(|| COMPRESSOR.with_borrow_mut(|it| it.compress(raw))).flatten();
     let frame = match &compressed {
-        Some(body) => Frame::zstd(kind, raw.len(), body).expect(FITS),
-        None => Frame::stored(kind, raw).expect(FITS),
+        Some(body) => Frame::zstd(kind, raw.len(), body)?,
+        None => Frame::stored(kind, raw)?,
     };
-    seal_blob(backend, keys, frame).await
+    Ok(seal_blob(backend, keys, frame).await?)
 }
 
 impl Sender {

@@ -9,6 +9,7 @@ use crypto::commit::Snapshot;
 use crypto::vault::VaultKeys;
 use protocol::id::{BlobId, SourceId, VaultId};
 use protocol::sources::SourcesResponse;
+use tokio::sync::Mutex;
 
 use crate::account::Account;
 use crate::api::Client;
@@ -26,6 +27,8 @@ struct Inner {
     vault: VaultId,
     keys: Arc<VaultKeys>,
     chain: RefCell<Chain>,
+    /// Held while the chain is read on: two at a time would verify the same commits twice.
+    refreshing: Mutex<()>,
     fetcher: Fetcher,
 }
 
@@ -86,7 +89,14 @@ pub struct ListedEntry {
 impl Vault {
     pub(crate) async fn open(account: Account, vault: VaultId, keys: Arc<VaultKeys>) -> Result<Self, Error> {
         let fetcher = Fetcher::new(account.client().clone(), keys.clone());
-        let opened = Self(Rc::new(Inner { account, vault, keys, chain: RefCell::default(), fetcher }));
+        let opened = Self(Rc::new(Inner {
+            account,
+            vault,
+            keys,
+            chain: RefCell::default(),
+            refreshing: Mutex::default(),
+            fetcher,
+        }));
         opened.refresh().await?;
         if opened.chain().settings().is_none() {
             return Err(Error::untrusted("the vault's settings cannot be read"));
@@ -100,10 +110,12 @@ impl Vault {
     /// [`Error::Untrusted`]: a hard stop.
     pub async fn refresh(&self) -> Result<bool, Error> {
         let Inner { account, vault, keys, .. } = &*self.0;
+        let _alone = self.0.refreshing.lock().await;
         let pin = account.pinned_head(vault);
         let backend = account.client().platform.backend();
-        // Taken out while it grows, so that nobody sees it half-way; put back even if an envelope is refused.
-        let mut chain = self.0.chain.take();
+        // A copy grows, so that nobody sees it half-way and a cancelled refresh loses nothing; it is kept even if an
+        // envelope is refused.
+        let mut chain = self.chain().clone();
         let before = chain.next().0;
         let result = async {
             loop {

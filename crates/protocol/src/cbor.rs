@@ -237,7 +237,9 @@ fn write(value: &Value, encoder: &mut Encoder<&mut Vec<u8>>) {
         Value::True => drop(encoder.bool(true).expect(INFALLIBLE)),
         Value::Array(items) => {
             encoder.array(items.len() as u64).expect(INFALLIBLE);
-            items.iter().for_each(|item| write(item, encoder));
+            for item in items {
+                write(item, encoder);
+            }
         }
         Value::Map(entries) => {
             debug_assert!(entries.is_sorted_by(|a, b| a.0 < b.0), "map keys ascend");

@@ -35,9 +35,9 @@ impl Route {
         let path: Vec<String> = self
             .path
             .split('/')
-            .map(|part| match part.starts_with('{') {
-                true => values.next().expect("a value for each part").to_string(),
-                false => part.to_owned(),
+            .map(|part| match part.strip_prefix('{') {
+                Some(_) => values.next().expect("a value for each part").to_string(),
+                None => part.to_owned(),
             })
             .collect();
         assert!(values.next().is_none(), "a part for each value");

@@ -1,0 +1,197 @@
+//! Making a snapshot: a source's newest tree is edited, all of the new tree is made durable, and one signed commit
+//! puts it into the vault's log. If somebody else's commit comes first, the same edits are made on top of that.
+
+use std::rc::Rc;
+
+use ::backup::{Change, NewDirectory, WrittenDirectory, diff, edit};
+use crypto::blob::BlobKind;
+use crypto::commit::{NewBody, NewCommit, Snapshot, seal_commit};
+use crypto::sign::Author;
+use protocol::blob_list::{SizedBlob, unpack_stored};
+use protocol::bytes::Base64;
+use protocol::error::ErrorCode;
+use protocol::id::{BlobId, IdempotencyKey, SourceId, UploadId};
+use protocol::limits::{PLAN_BLOBS_MAX, REFS_PAGE_MAX};
+use protocol::refs::{self, Reference};
+use protocol::uploads::CommitUploadRequest;
+
+use crate::error::Error;
+use crate::progress::{Phase, Progress};
+use crate::upload::{self, Planned, Sent, Uploader};
+use crate::vault::Vault;
+
+/// How often a snapshot is put on top of another's commit that came first.
+const RACES_MAX: usize = 8;
+/// Of what the coordinator claims to hold already, one in so many is read back, and no fewer than the second number.
+const CLAIMS_CHECKED: (usize, usize) = (100, 8);
+const DIRECTORY_MODE: u32 = 0o755;
+const CLIENT: &str = concat!("triplicate ", env!("CARGO_PKG_VERSION"));
+
+/// What changes in a source's tree.
+#[derive(Default, Clone)]
+pub(crate) struct Edits {
+    pub(crate) changes: Vec<Change>,
+    /// Files that should be in the snapshot and could not be read.
+    pub(crate) unreadable_files: u64,
+}
+
+impl Edits {
+    pub(crate) fn of(changes: Vec<Change>) -> Self {
+        Self { changes, unreadable_files: 0 }
+    }
+}
+
+/// A snapshot that is durable.
+pub(crate) struct Written {
+    pub(crate) seq: u64,
+    pub(crate) sent: Sent,
+}
+
+impl Vault {
+    /// Applies edits to a source's newest tree and commits the result. `make_edits` stores what they refer to.
+    pub(crate) async fn write_snapshot(
+        &self,
+        source: SourceId,
+        progress: &Rc<Progress>,
+        make_edits: impl AsyncFnOnce(Uploader) -> Result<Edits, Error>,
+    ) -> Result<Written, Error> {
+        let session = self.client().open_upload(self.id(), self.idempotency_key()).await?;
+        let planned = Planned::default();
+        let mut make_edits = Some(make_edits);
+        let mut edits = Edits::default();
+        let mut sent = Sent::default();
+        for _ in 0..RACES_MAX {
+            let (uploader, sender) = upload::channel(self, &session, planned.clone(), progress.clone());
+            let old_root = self.newest_root(source);
+            let write = async {
+                let mut uploader = uploader;
+                if let Some(make_edits) = make_edits.take() {
+                    edits = make_edits(uploader.clone()).await?;
+                }
+                let now_ns = self.client().platform.now_ms().cast_signed() * 1_000_000;
+                let new_directory = NewDirectory { mode: DIRECTORY_MODE, mtime_ns: now_ns };
+                let changes = edits.changes.clone();
+                Ok(edit(self.fetcher(), &mut uploader, old_root, changes, new_directory).await?)
+            };
+            let (tree, (now_sent, claimed)) = futures_util::try_join!(write, sender.run())?;
+            sent.new_bytes += now_sent.new_bytes;
+            progress.update(|it| it.phase = Phase::Committing);
+            self.check_claims(claimed).await?;
+            let tree = NewTree { source, old_root, tree, unreadable_files: edits.unreadable_files };
+            match self.commit(session.upload, &tree, &planned).await {
+                Ok(seq) => {
+                    self.refresh().await?;
+                    return Ok(Written { seq, sent });
+                }
+                Err(error) if error.code() == Some(ErrorCode::ChainConflict) => {
+                    self.account().refresh_states().await?;
+                    self.refresh().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Busy)
+    }
+
+    /// Stages the references of a new tree, and signs and sends the commit.
+    async fn commit(&self, upload: UploadId, new: &NewTree, planned: &Planned) -> Result<u64, Error> {
+        let needs_baseline = self.chain().source(&new.source).is_none_or(|log| log.needs_baseline);
+        let old_root = new.old_root.filter(|_| !needs_baseline);
+        let references = diff(self.fetcher(), old_root.as_ref(), &new.tree.tree).await?;
+        self.claim_held(upload, &references, planned).await?;
+        // A list without references has one empty page, because page 0 begins a list anew.
+        let pages = references.len().div_ceil(REFS_PAGE_MAX).max(1);
+        for page in 0..pages {
+            let end = references.len().min((page + 1) * REFS_PAGE_MAX);
+            let packed = refs::pack(&references[page * REFS_PAGE_MAX..end]);
+            self.client().stage_references(upload, page as u32, &packed).await?;
+        }
+
+        let client = self.client();
+        let state = self.account().newest_state();
+        let sum = new.tree.totals.sum();
+        let body = Snapshot {
+            root: new.tree.tree,
+            created_ms: client.platform.now_ms(),
+            label: None,
+            files: sum.files,
+            bytes: sum.bytes,
+            client: CLIENT.to_owned(),
+            unreadable_files: new.unreadable_files,
+            account_state: state.hash,
+            partial: false,
+            extensions: Vec::new(),
+        };
+        let (seq, prev) = self.chain().next();
+        let commit = NewCommit {
+            body: NewBody::Snapshot { source: new.source, baseline: old_root.is_none(), body: &body },
+            seq,
+            prev,
+            digest: refs::digest(&references),
+            account_state_seq: state.seq,
+        };
+        let backend = client.platform.backend();
+        let author = Author::Identity(self.account().identity());
+        let envelope = seal_commit(&backend, self.keys(), author, &commit, client.platform.salt()).await?;
+        let request = CommitUploadRequest { envelope: Base64(envelope), key: self.idempotency_key() };
+        Ok(client.commit_upload(upload, &request).await?.seq)
+    }
+
+    /// Plans those blobs of the new tree that this session did not store itself, as when something deleted comes
+    /// back: the coordinator holds them in place, and vouches for their copies, only once they are the session's.
+    async fn claim_held(
+        &self,
+        upload: UploadId,
+        references: &[Reference],
+        planned: &Planned,
+    ) -> Result<(), Error> {
+        let gained = references.iter().filter(|reference| reference.delta > 0);
+        let held: Vec<BlobId> =
+            gained.map(|reference| reference.blob).filter(|blob| planned.insert(*blob)).collect();
+        for ids in held.chunks(PLAN_BLOBS_MAX) {
+            let mut blobs = Vec::with_capacity(ids.len());
+            for group in self.client().locate(self.id(), ids).await?.groups {
+                let stored =
+                    unpack_stored(&group.blobs).map_err(|error| Error::untrusted(error.to_string()))?;
+                blobs.extend(stored.into_iter().map(|blob| SizedBlob { id: blob.id, size: blob.size }));
+            }
+            if let Some(missing) = ids.iter().find(|id| blobs.iter().all(|blob| blob.id != **id)) {
+                return Err(Error::Unreadable(*missing));
+            }
+            let plan = self.client().plan(upload, &blobs).await?;
+            if !plan.groups.is_empty() {
+                return Err(Error::TooFewCopies("some of what comes back has too few copies now".to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads back a sample of what the coordinator said the vault holds already: it could be lying, or mistaken.
+    async fn check_claims(&self, mut claimed: Vec<(BlobId, BlobKind)>) -> Result<(), Error> {
+        let (share, least) = CLAIMS_CHECKED;
+        let count = claimed.len().div_ceil(share).max(least).min(claimed.len());
+        for _ in 0..count {
+            let random = u64::from_be_bytes(self.client().platform.random());
+            let (id, kind) = claimed.swap_remove((random % claimed.len() as u64) as usize);
+            match self.fetcher().fetch(&[id], &[kind]).await {
+                Ok(_) => {}
+                Err(Error::Unreadable(_)) => return Err(Error::Unverified(id)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn idempotency_key(&self) -> IdempotencyKey {
+        let random = self.client().platform.random();
+        IdempotencyKey::from_bytes(random).expect("16 random bytes are not all zero")
+    }
+}
+
+/// A tree that is to become a source's newest.
+struct NewTree {
+    source: SourceId,
+    old_root: Option<BlobId>,
+    tree: WrittenDirectory,
+    unreadable_files: u64,
+}
