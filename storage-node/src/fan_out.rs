@@ -12,25 +12,15 @@ use protocol::error::{ErrorBody, ErrorCode};
 use protocol::id::NodeId;
 use protocol::limits::GROUP_BLOBS_MAX;
 use protocol::routes::storage_node::PUT_BLOBS;
-use reqwest::redirect::Policy;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::AbortOnDropHandle;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+use crate::peers::Peers;
+
 /// Bytes of a node's answer to a batch for itself alone: one event with one receipt.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
-
-/// For talking to nodes: what the signed directory says is where it goes, without proxies and redirects.
-pub(crate) fn client(idle: Duration) -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(idle.min(Duration::from_secs(5)))
-        .redirect(Policy::none())
-        .no_proxy()
-        .build()
-}
 
 /// A batch on its way to one node. Dropping it ends the transfer.
 pub(crate) struct Forward {
@@ -54,15 +44,19 @@ impl Failure {
 impl Forward {
     /// Begins a batch of `bytes` bytes of blobs. `url` is the directory's; none if it does not know the node.
     pub(crate) fn start(
-        client: &reqwest::Client,
+        peers: &Peers,
         url: Option<&str>,
         node: NodeId,
         header: &PutHeader,
         bytes: u64,
     ) -> Self {
-        let Some(url) = url else {
-            let unknown = Failure::new(ErrorCode::InvalidRequest, "the node is not in the signed directory");
-            return Self { node, blobs: None, answer: Err(unknown) };
+        let refused = |why| {
+            let failure = Failure::new(ErrorCode::InvalidRequest, why);
+            Self { node, blobs: None, answer: Err(failure) }
+        };
+        let Some(url) = url else { return refused("the node is not in the signed directory") };
+        let Some(request) = peers.post(url, PUT_BLOBS) else {
+            return refused("the node's address is private, and this node's is not");
         };
         let header = header.to_bytes();
         let length = header.len() as u64 + bytes;
@@ -70,10 +64,8 @@ impl Forward {
         let (blobs, queue) = mpsc::channel(1 + GROUP_BLOBS_MAX);
         blobs.try_send(Bytes::from(header)).expect("the queue is new");
         let body = ReceiverStream::new(queue).map(Ok::<_, std::convert::Infallible>);
-        let request = client
-            .post(format!("{url}{}", PUT_BLOBS.path))
-            .header(reqwest::header::CONTENT_LENGTH, length)
-            .body(reqwest::Body::wrap_stream(body));
+        let request =
+            request.header(reqwest::header::CONTENT_LENGTH, length).body(reqwest::Body::wrap_stream(body));
         let answer = AbortOnDropHandle::new(tokio::spawn(exchange(request, node)));
         Self { node, blobs: Some(blobs), answer: Ok(answer) }
     }

@@ -13,6 +13,7 @@ mod fan_out;
 mod heartbeat;
 mod identity;
 mod join;
+mod peers;
 mod router;
 mod state;
 pub mod store;

@@ -62,7 +62,7 @@ fn cors(node: &Arc<Node>) -> CorsLayer {
             HeaderName::from_static(request_id::HEADER),
         ])
         .vary([header::ORIGIN])
-        .max_age(Duration::from_secs(7200))
+        .max_age(Duration::from_hours(2))
 }
 
 /// Whatever a blob's bytes look like, a browser must not run or show them.

@@ -19,8 +19,8 @@ use crate::admission::{Gate, RefusalCounts, Wanted, WriteState};
 use crate::budget::Budgets;
 use crate::cluster::{Cluster, CurrentCluster};
 use crate::config::Config;
-use crate::fan_out;
 use crate::identity::Identity;
+use crate::peers::Peers;
 use crate::store::{Store, VerifiedBlob};
 
 /// A running node.
@@ -32,7 +32,7 @@ pub(crate) struct Node {
     pub(crate) cluster: CurrentCluster,
     pub(crate) gate: Gate,
     /// For requests to other nodes.
-    pub(crate) peers: reqwest::Client,
+    pub(crate) peers: Peers,
     /// Room for blobs in memory, in bytes.
     memory: Arc<Semaphore>,
     pub(crate) requests: Arc<Semaphore>,
@@ -57,7 +57,7 @@ impl Node {
         let budgets = Budgets::new(limits.grant_budget, limits.grants_max);
         Ok(Self {
             gate: Gate { budgets, refusals: RefusalCounts::default() },
-            peers: fan_out::client(limits.idle()).context("cannot make an HTTP client")?,
+            peers: Peers::new(&config.public_url).context("cannot make an HTTP client")?,
             memory: Arc::new(Semaphore::new(limits.in_flight_bytes as usize)),
             requests: Arc::new(Semaphore::new(limits.requests_max)),
             state: Mutex::new(None),

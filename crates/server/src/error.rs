@@ -2,6 +2,7 @@
 //! protocol's envelope around it and logs internal faults once, with their chain.
 
 use std::borrow::Cow;
+use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use axum::Json;
@@ -88,7 +89,11 @@ impl ErrorAnswer {
             }
             ApiError::Internal(error) => {
                 tracing::error!("{error:#}");
-                ("a fault of the server's; its log has the details under this request's number".into(), None, None)
+                (
+                    "a fault of the server's; its log has the details under this request's number".into(),
+                    None,
+                    None,
+                )
             }
         };
         let body = ErrorBody { code: self.0.code(), message, request_id, missing };
@@ -109,13 +114,13 @@ fn status_of(code: ErrorCode) -> StatusCode {
 }
 
 /// The router's fallback: no such route.
-pub async fn no_such_route() -> ApiError {
-    ApiError::new(ErrorCode::NotFound, "no such route")
+pub fn no_such_route() -> Ready<ApiError> {
+    ready(ApiError::new(ErrorCode::NotFound, "no such route"))
 }
 
 /// The router's fallback for a known path: not with this method.
-pub async fn method_not_allowed() -> ApiError {
-    ApiError::new(ErrorCode::MethodNotAllowed, "this route takes another method")
+pub fn method_not_allowed() -> Ready<ApiError> {
+    ready(ApiError::new(ErrorCode::MethodNotAllowed, "this route takes another method"))
 }
 
 macro_rules! from_rejections {

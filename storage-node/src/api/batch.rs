@@ -61,7 +61,9 @@ async fn receive(node: &Arc<Node>, headers: &HeaderMap, body: &mut BodyReader) -
     let mut verified = Vec::with_capacity(blobs.len());
     for blob in &blobs {
         let blob = body.read_blob(*blob).await?;
-        forwards.iter_mut().for_each(|forward| forward.send(blob.bytes().clone()));
+        for forward in &mut forwards {
+            forward.send(blob.bytes().clone());
+        }
         verified.push(blob);
     }
     body.expect_end().await?;

@@ -86,26 +86,40 @@ pub(crate) struct Pack {
 }
 
 pub(crate) fn path(packs: &Path, number: u32) -> PathBuf {
-    packs.join(format!("{number:08}.pack"))
+    packs.join(file_name(number))
+}
+
+fn file_name(number: u32) -> String {
+    format!("{number:08}.pack")
 }
 
 /// The number in a pack file's name; none for strangers.
 pub(crate) fn number_of(name: &str) -> Option<u32> {
-    let digits = name.strip_suffix(".pack")?;
-    (digits.len() == 8).then(|| digits.parse().ok())?
+    let number = name.strip_suffix(".pack")?.parse().ok()?;
+    (name == file_name(number)).then_some(number)
 }
 
 impl Pack {
     /// Makes a pack, durable with its name before it is used.
     pub(crate) fn create(packs: &Path, header: PackHeader, preallocate: u64) -> io::Result<Self> {
-        let PackHeader { number, marker, .. } = header;
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path(packs, number))?;
-        file.write_all_at(&header.encode(), 0)?;
-        let pack = Self { file, number, marker };
-        pack.preallocate(preallocate)?;
-        pack.file.sync_all()?;
-        File::open(packs)?.sync_all()?;
-        Ok(pack)
+        let path = path(packs, header.number);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+        let pack = Self { file, number: header.number, marker: header.marker };
+        match pack.begin(packs, header, preallocate) {
+            Ok(()) => Ok(pack),
+            Err(error) => {
+                // Best effort: a full disk must not fill with empty packs.
+                drop(std::fs::remove_file(path));
+                Err(error)
+            }
+        }
+    }
+
+    fn begin(&self, packs: &Path, header: PackHeader, preallocate: u64) -> io::Result<()> {
+        self.file.write_all_at(&header.encode(), 0)?;
+        self.preallocate(preallocate)?;
+        self.file.sync_all()?;
+        File::open(packs)?.sync_all()
     }
 
     /// Reserves space, so that appending changes no file size and a sync writes data alone.

@@ -44,7 +44,7 @@ pub(crate) fn open(folder: &Folder, store: StoreId) -> Result<Opening, StoreErro
     let clean_end = folder.take_clean_mark()?;
     let numbers = pack_numbers(folder, &mut recovered)?;
     let packs = open_packs(folder, store, &numbers, &mut recovered)?;
-    let next_pack = numbers.last().map_or(1, |last| last + 1);
+    let next_pack = numbers.last().map_or(1, |last| last.saturating_add(1));
     let index = open_index(folder, store, &packs, &mut recovered)?;
     let newest = read_log(packs, &index, clean_end, &mut recovered)?;
     Ok(Opening { index, newest, next_pack, recovered })
@@ -55,12 +55,11 @@ fn pack_numbers(folder: &Folder, recovered: &mut Recovered) -> Result<Vec<u32>, 
     let mut numbers = Vec::new();
     for entry in fs::read_dir(&path).map_err(StoreError::file("list", &path))? {
         let entry = entry.map_err(StoreError::file("list", &path))?;
-        match entry.file_name().to_str().and_then(pack::number_of) {
-            Some(number) => numbers.push(number),
-            None => {
-                tracing::warn!(path = %entry.path().display(), "not a pack; left alone");
-                recovered.strangers += 1;
-            }
+        if let Some(number) = entry.file_name().to_str().and_then(pack::number_of) {
+            numbers.push(number);
+        } else {
+            tracing::warn!(path = %entry.path().display(), "not a pack; left alone");
+            recovered.strangers += 1;
         }
     }
     numbers.sort_unstable();

@@ -49,21 +49,18 @@ pub(crate) fn scan(
     let mut next = Some(found.end);
     let mut trusted = check == Check::Headers;
     while let Some(offset) = next {
-        match good_record(pack, offset, file_len, trusted)? {
-            Some(header) => {
-                if offset > found.end {
-                    found.damaged.push(found.end..offset);
-                }
-                visit(offset, header);
-                found.end = offset + header.record_len();
-                next = Some(found.end);
-                trusted = check == Check::Headers;
-            }
-            None => {
-                next = find_marker(pack, offset + ALIGNMENT, file_len).map_err(failed)?;
-                trusted = false;
-            }
+        let Some(header) = good_record(pack, offset, file_len, trusted)? else {
+            next = find_marker(pack, offset + ALIGNMENT, file_len).map_err(failed)?;
+            trusted = false;
+            continue;
+        };
+        if offset > found.end {
+            found.damaged.push(found.end..offset);
         }
+        visit(offset, header);
+        found.end = offset + header.record_len();
+        next = Some(found.end);
+        trusted = check == Check::Headers;
     }
     found.torn_bytes = torn_bytes(pack, found.end, file_len).map_err(failed)?;
     Ok(found)

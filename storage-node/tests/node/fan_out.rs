@@ -155,3 +155,24 @@ async fn a_client_that_breaks_off_leaves_nothing_on_any_node() {
     first.stop().await;
     second.stop().await;
 }
+
+#[tokio::test]
+async fn a_public_node_is_not_led_to_private_addresses() {
+    let coordinator = Coordinator::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let hosts =
+        ["127.0.0.1", "localhost", "10.1.2.3", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0"];
+    for host in
+        hosts.into_iter().chain(["[::1]", "[fd00::1]", "[fe80::1]", "[::ffff:127.0.0.1]", "2130706433"])
+    {
+        let target = pretend(&coordinator, format!("http://{host}:{port}")).await;
+        let setup = Setup { options: &["--public-url=http://node.example"], ..Setup::default() };
+        let node = Node::start(&coordinator, setup).await;
+        let events = node.put_batch(&[Blob::random(1, 5000)], &[target]).await;
+        assert_eq!(by_node(events)[&target], Some(ErrorCode::InvalidRequest), "{host}");
+        node.stop().await;
+    }
+    let contacted = tokio::time::timeout(std::time::Duration::ZERO, listener.accept()).await;
+    assert!(contacted.is_err(), "somebody connected");
+}

@@ -21,7 +21,7 @@ pub fn store_id() -> protocol::id::StoreId {
 pub fn options() -> StoreOptions {
     StoreOptions {
         pack_bytes: PACK_BYTES,
-        checkpoint_every: Duration::from_secs(3600),
+        checkpoint_every: Duration::from_hours(1),
         reserve: Reserve { bytes: 0, percent: 0 },
         ..StoreOptions::default()
     }
@@ -157,7 +157,7 @@ fn a_pack_whose_header_is_damaged_is_still_read() {
 fn bytes_inside_a_blob_do_not_pass_for_a_record() {
     // A client that guesses the layout, but cannot know the pack's marker, hides a record for another blob.
     let hidden = small(7);
-    let mut forged = vec![0; 64];
+    let mut forged = [0; 64];
     forged[..12].copy_from_slice(b"TPLCPACK\0\0\0\0");
     forged[12] = 1;
     forged[16..20].copy_from_slice(&20_u32.to_be_bytes());

@@ -22,7 +22,7 @@ pub struct ReaderLimits {
 impl Default for ReaderLimits {
     /// At most 30 seconds of silence, at least 4 KiB/s over a minute.
     fn default() -> Self {
-        let window = Duration::from_secs(60);
+        let window = Duration::from_mins(1);
         Self { idle: Duration::from_secs(30), window_bytes_min: 60 * 4096, window }
     }
 }

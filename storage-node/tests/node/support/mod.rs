@@ -1,179 +1,30 @@
-//! Real nodes on loopback, in this process or their own, and the coordinator's side of their HTTP boundary.
+//! Real nodes on loopback, in this process or their own.
+
+mod blob;
+mod coordinator;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
-use axum::{Json, Router};
 use clap::Parser as _;
-use protocol::blob_list::{StoredBlob, digest, pack_stored};
-use protocol::bytes::{Base64, Base64Array};
+use protocol::blob_list::pack_stored;
+use protocol::bytes::Base64;
 use protocol::data_plane::{FanOutGrant, PutEvent, PutHeader, ReadRequest};
-use protocol::digest::sha256;
-use protocol::error::ErrorBody;
-use protocol::grant::{Grant, Operation};
-use protocol::id::{BlobId, GrantId, NodeId, Pseudonym, StoreId};
-use protocol::nodes::{
-    Directory, DirectoryEntry, HeartbeatRequest, HeartbeatResponse, JoinRequest, JoinResponse, NodeState,
-    SignedDirectory,
-};
+use protocol::error::{ErrorBody, ErrorCode};
+use protocol::grant::Operation;
+use protocol::id::{BlobId, NodeId, StoreId};
 use protocol::receipt::Receipt;
-use protocol::routes::{coordinator as coordinator_routes, storage_node as routes};
-use protocol::signature::{PublicKey, SigningKey};
-use protocol::signed_request::{SignedParts, SignedRequest};
+use protocol::routes::storage_node as routes;
 use serde_json::Value;
 use server::clock::Clock;
-use server::grants::GrantIssuer;
 use storage_node::Config;
 use testkit::{Process, TempDir, free_port, tempdir, wait_until};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub const JOIN_TOKEN: &str = "let me in";
-pub const WEB_ORIGIN: &str = "https://backup.example";
-pub const ORIGIN: &str = "https://coordinator.example";
-
-/// The coordinator's side: joins, heartbeats, the directory, and grants.
-#[derive(Clone)]
-pub struct Coordinator(Arc<CoordinatorState>);
-
-struct CoordinatorState {
-    key: SigningKey,
-    url: String,
-    nodes: Mutex<Vec<Member>>,
-    next_grant: AtomicU64,
-    _server: Mutex<Option<JoinHandle<()>>>,
-}
-
-#[derive(Clone)]
-pub struct Member {
-    pub join: JoinRequest,
-    pub heartbeats: Vec<HeartbeatRequest>,
-}
-
-impl Coordinator {
-    pub async fn start() -> Self {
-        Self::start_at(0).await
-    }
-
-    pub async fn start_at(port: u16) -> Self {
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("bound"));
-        let coordinator = Self(Arc::new(CoordinatorState {
-            key: SigningKey::from_bytes(&[7; 32]),
-            url,
-            nodes: Mutex::default(),
-            next_grant: AtomicU64::new(1),
-            _server: Mutex::default(),
-        }));
-        let router = Router::new()
-            .route(coordinator_routes::JOIN.path, post(join))
-            .route(coordinator_routes::HEARTBEAT.path, post(heartbeat))
-            .with_state(coordinator.clone());
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.expect("serves") });
-        *coordinator.0._server.lock().expect("not poisoned") = Some(server);
-        coordinator
-    }
-
-    pub fn url(&self) -> &str {
-        &self.0.url
-    }
-
-    /// From now on the coordinator cannot be reached.
-    pub async fn stop(&self) {
-        let server = self.0._server.lock().expect("not poisoned").take().expect("runs");
-        server.abort();
-        drop(server.await);
-    }
-
-    pub fn members(&self) -> Vec<Member> {
-        self.0.nodes.lock().expect("not poisoned").clone()
-    }
-
-    pub fn member(&self, node: NodeId) -> Option<Member> {
-        self.members().into_iter().find(|member| member.join.node == node)
-    }
-
-    fn directory(&self) -> SignedDirectory {
-        let nodes = self.members();
-        let entries = nodes
-            .iter()
-            .map(|member| DirectoryEntry { node: member.join.node, url: member.join.url.clone() });
-        let directory = Directory {
-            issued_ms: nodes.len() as u64,
-            web_origins: vec![WEB_ORIGIN.into()],
-            nodes: entries.collect(),
-        };
-        SignedDirectory::issue(&self.0.key, &directory)
-    }
-
-    /// A grant as the coordinator gives it, to be changed by the tests that break one of its rules.
-    pub fn claims(&self, node: NodeId, op: Operation, blobs: &[StoredBlob]) -> Grant {
-        let mut jti = [0; 16];
-        jti[..8].copy_from_slice(&self.0.next_grant.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-        let now = Clock::System.now_s();
-        Grant {
-            aud: node,
-            sub: Pseudonym::from_bytes([9; 16]).expect("not zero"),
-            op,
-            count: u32::try_from(blobs.len()).expect("few"),
-            bytes: blobs.iter().map(|blob| u64::from(blob.size)).sum(),
-            digest: Base64Array(digest(blobs)),
-            iat: now,
-            exp: now + 600,
-            jti: GrantId::from_bytes(jti).expect("not zero"),
-        }
-    }
-
-    pub fn issue(&self, claims: &Grant) -> String {
-        GrantIssuer::new(&self.0.key).issue(claims)
-    }
-
-    pub fn grant(&self, node: NodeId, op: Operation, blobs: &[StoredBlob]) -> String {
-        self.issue(&self.claims(node, op, blobs))
-    }
-}
-
-async fn join(
-    State(coordinator): State<Coordinator>,
-    Json(join): Json<JoinRequest>,
-) -> Result<Json<JoinResponse>, StatusCode> {
-    if join.join_token != JOIN_TOKEN {
-        return Err(StatusCode::FORBIDDEN);
-    }
-    {
-        let mut nodes = coordinator.0.nodes.lock().expect("not poisoned");
-        nodes.retain(|member| member.join.node != join.node);
-        nodes.push(Member { join, heartbeats: Vec::new() });
-    }
-    Ok(Json(JoinResponse {
-        coordinator_key: PublicKey::of(&coordinator.0.key),
-        origin: ORIGIN.into(),
-        directory: coordinator.directory(),
-    }))
-}
-
-async fn heartbeat(
-    State(coordinator): State<Coordinator>,
-    headers: HeaderMap,
-    body: bytes::Bytes,
-) -> Result<Json<HeartbeatResponse>, StatusCode> {
-    let header = headers.get("authorization").and_then(|value| value.to_str().ok());
-    let signed = header.and_then(SignedRequest::from_header).ok_or(StatusCode::UNAUTHORIZED)?;
-    let path_and_query = coordinator_routes::HEARTBEAT.path;
-    let parts = SignedParts { origin: ORIGIN, method: "POST", path_and_query, body: &body };
-    let mut nodes = coordinator.0.nodes.lock().expect("not poisoned");
-    let member = nodes.iter_mut().find(|member| *member.join.node.as_bytes() == signed.signer);
-    let member = member.ok_or(StatusCode::UNAUTHORIZED)?;
-    signed.verify(&member.join.public_key, parts).map_err(|_| StatusCode::UNAUTHORIZED)?;
-    member.heartbeats.push(serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)?);
-    drop(nodes);
-    Ok(Json(HeartbeatResponse { state: NodeState::Up, directory: coordinator.directory() }))
-}
+pub use blob::{Blob, batch_body, list};
+pub use coordinator::{Coordinator, JOIN_TOKEN, WEB_ORIGIN};
 
 /// A node that runs, and its folder.
 pub struct Node {
@@ -393,57 +244,14 @@ impl Node {
     }
 }
 
-pub fn batch_body(header: &PutHeader, blobs: &[Blob]) -> Vec<u8> {
-    let mut body = header.to_bytes();
-    blobs.iter().for_each(|blob| body.extend_from_slice(&blob.bytes));
-    body
-}
-
 /// Code of an error answer, with its form checked.
-pub async fn refusal(response: reqwest::Response) -> (u16, protocol::error::ErrorCode) {
+pub async fn refusal(response: reqwest::Response) -> (u16, ErrorCode) {
     let status = response.status().as_u16();
     let request_id = response.headers()["x-request-id"].to_str().expect("text").to_owned();
     let body: ErrorBody = response.json().await.expect("an error body");
     assert_eq!(body.request_id.to_string(), request_id);
     assert_eq!(body.code.status(), status);
     (status, body.code)
-}
-
-/// A blob with content.
-#[derive(Clone, Debug)]
-pub struct Blob {
-    pub stored: StoredBlob,
-    pub bytes: bytes::Bytes,
-}
-
-impl Blob {
-    pub fn of(bytes: Vec<u8>) -> Self {
-        let id = BlobId::from_bytes(sha256(&[&bytes])).expect("not zero");
-        let size = u32::try_from(bytes.len()).expect("small");
-        Self { stored: StoredBlob { id, size, generation: 1 }, bytes: bytes.into() }
-    }
-
-    /// Bytes of this size that look random, others for each seed.
-    pub fn random(seed: u64, size: usize) -> Self {
-        let mut bytes = Vec::with_capacity(size + 32);
-        for counter in 0_u64.. {
-            if bytes.len() >= size {
-                break;
-            }
-            bytes.extend(sha256(&[&seed.to_be_bytes(), &counter.to_be_bytes()]));
-        }
-        bytes.truncate(size);
-        Self::of(bytes)
-    }
-
-    pub fn at_generation(mut self, generation: u32) -> Self {
-        self.stored.generation = generation;
-        self
-    }
-}
-
-pub fn list(blobs: &[Blob]) -> Vec<StoredBlob> {
-    blobs.iter().map(|blob| blob.stored).collect()
 }
 
 pub fn packs(data: &Path) -> Vec<PathBuf> {
