@@ -12,7 +12,11 @@ const ROUNDS: u64 = 4;
 const CLIENTS: u64 = 6;
 
 /// Puts batches until the node is gone; gives the blobs that it acknowledged.
-async fn put_until_gone(node: Arc<Node>, seeds: Arc<AtomicU64>, acknowledged: Arc<AtomicU64>) -> Vec<Blob> {
+pub async fn put_until_gone(
+    node: Arc<Node>,
+    seeds: Arc<AtomicU64>,
+    acknowledged: Arc<AtomicU64>,
+) -> Vec<Blob> {
     let mut durable = Vec::new();
     loop {
         let first = seeds.fetch_add(3, Ordering::Relaxed);

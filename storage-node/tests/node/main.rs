@@ -9,6 +9,7 @@ mod grants;
 mod joining;
 mod limits;
 mod model;
+mod power_cut;
 mod recovery;
 mod simple;
 mod store_format;
