@@ -74,7 +74,10 @@ fn check_same_origin(headers: &HeaderMap) -> ApiResult<()> {
     if same_origin && ours {
         return Ok(());
     }
-    Err(ApiError::new(ErrorCode::Forbidden, "a change needs the header X-Triplicate: 1 and the page's own origin"))
+    Err(ApiError::new(
+        ErrorCode::Forbidden,
+        "a change needs the header X-Triplicate: 1 and the page's own origin",
+    ))
 }
 
 /// The client's network: what attempts are counted by. A /24 of IPv4, a /64 of IPv6.

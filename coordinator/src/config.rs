@@ -72,7 +72,10 @@ pub fn parse_origin(text: &str) -> Result<String, String> {
         return Err("expected http://HOST[:PORT] or https://HOST[:PORT]".into());
     };
     let origin = format!("{}://{authority}", url.scheme_str().expect("matched above"));
-    if text != origin || authority.as_str().contains('@') || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+    if text != origin
+        || authority.as_str().contains('@')
+        || text.bytes().any(|byte| byte.is_ascii_uppercase())
+    {
         return Err("expected a scheme, a host in lower case and perhaps a port, and nothing else".into());
     }
     // The text goes into a header that browsers obey.
@@ -88,12 +91,26 @@ mod tests {
 
     #[test]
     fn an_origin_is_nothing_but_an_origin() {
-        for good in ["http://localhost:8080", "https://backup.example", "http://[::1]:1", "http://10.0.0.1:9001"] {
+        for good in
+            ["http://localhost:8080", "https://backup.example", "http://[::1]:1", "http://10.0.0.1:9001"]
+        {
             assert_eq!(parse_origin(good).as_deref(), Ok(good));
         }
         let bad = [
-            "localhost:8080", "ftp://a", "http://a/", "http://a/b", "http://a?b", "http://u@a", "http://A",
-            "http://a;b", "http://*", "//a", "", "http://", "http://a b", "http://a'",
+            "localhost:8080",
+            "ftp://a",
+            "http://a/",
+            "http://a/b",
+            "http://a?b",
+            "http://u@a",
+            "http://A",
+            "http://a;b",
+            "http://*",
+            "//a",
+            "",
+            "http://",
+            "http://a b",
+            "http://a'",
         ];
         for bad in bad {
             assert!(parse_origin(bad).is_err(), "{bad}");

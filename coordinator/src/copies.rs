@@ -31,7 +31,10 @@ mod tests {
             let Copies { replicas, write_zones } = Copies::for_zones(zones, wanted);
             (replicas, write_zones)
         };
-        assert_eq!([0, 1, 2, 3, 4].map(|zones| promised(zones, None)), [(1, 1), (1, 1), (2, 2), (3, 2), (3, 2)]);
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|zones| promised(zones, None)),
+            [(1, 1), (1, 1), (2, 2), (3, 2), (3, 2)]
+        );
         assert_eq!(promised(4, Some(1)), (1, 1));
         assert_eq!(promised(4, Some(4)), (4, 2));
         assert_eq!(promised(1, Some(3)), (3, 1));

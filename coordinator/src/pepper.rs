@@ -54,7 +54,8 @@ impl Pepper {
     /// a pepper do not come near the number of messages at which random nonces of 96 bits collide.
     pub fn seal(&self, account: &AccountId, wrap: &[u8], nonce: [u8; NONCE_BYTES]) -> Vec<u8> {
         let payload = Payload { msg: wrap, aad: account.as_bytes() };
-        let sealed = self.cipher().encrypt(&Nonce::from(nonce), payload).expect("a wrap is far below the limit");
+        let sealed =
+            self.cipher().encrypt(&Nonce::from(nonce), payload).expect("a wrap is far below the limit");
         [nonce.as_slice(), &sealed].concat()
     }
 
@@ -74,7 +75,8 @@ impl Pepper {
     }
 
     fn mac(&self, purpose: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
-        let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        let mut mac =
+            <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
         mac.update(b"triplicate/pepper/");
         mac.update(purpose);
         parts.iter().for_each(|part| mac.update(part));

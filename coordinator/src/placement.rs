@@ -47,7 +47,10 @@ pub fn reading_score(group: &GroupId, node: &NodeId) -> f64 {
     score(group, b"read", node.as_bytes(), 1)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "53 random bits and a weight need no more precision than f64 has")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "53 random bits and a weight need no more precision than f64 has"
+)]
 fn score(group: &GroupId, what: &[u8], name: &[u8], weight: u64) -> f64 {
     let hash = sha256(&[b"triplicate/placement/", what, group.as_bytes(), name]);
     let bits = u64::from_be_bytes(*hash.first_chunk().expect("32 bytes hold 8"));

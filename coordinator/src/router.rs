@@ -57,7 +57,10 @@ pub fn router(state: AppState) -> Router {
         .on(routes::READYZ, health::readyz)
         .within(REQUEST)
         .merge(Routes::default().on(routes::COMMIT_UPLOAD, uploads::commit_upload).within(COMMIT))
-        .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+        .layer(SetResponseHeaderLayer::overriding(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ));
     let router = Router::new()
         .merge(api)
         .fallback(web::serve)

@@ -31,8 +31,9 @@ const CONNECTION_WAIT: Duration = Duration::from_secs(5);
 /// # Errors
 /// What kept it from starting.
 pub async fn serve(config: Serve) -> anyhow::Result<()> {
-    let listener =
-        TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
     let state = prepare(config, Timings::default()).await?;
     tracing::info!(url = %state.settings.public_url, "ready");
     run(state, listener, server::shutdown::requested()).await;
@@ -120,7 +121,10 @@ async fn offer_tokens(pool: &PgPool, secrets: &Secrets, public_url: &str) -> any
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "for whoever started the program; logs are kept, and the link is a secret")]
+#[expect(
+    clippy::print_stdout,
+    reason = "for whoever started the program; logs are kept, and the link is a secret"
+)]
 fn print_setup_link(link: &str) {
     println!("setup: {link}");
 }

@@ -54,7 +54,7 @@ impl Web {
 pub async fn serve(State(state): State<AppState>, request: Request) -> ApiResult<Response> {
     let path = request.uri().path().to_owned();
     let web = match &state.web {
-        Some(web) if !path.starts_with("/api/") => web,
+        Some(web) if path != "/api" && !path.starts_with("/api/") => web,
         _ => return Err(server::error::no_such_route().await),
     };
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -84,16 +84,19 @@ async fn serve_file(folder: &Path, request: Request, is_page_route: bool) -> Res
     };
     match served {
         Ok(response) => response.map(Body::new),
-        Err(error) => ApiError::Internal(anyhow::Error::new(error).context("reading the web app")).into_response(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => StatusCode::NOT_FOUND.into_response(),
+        Err(error) => {
+            ApiError::Internal(anyhow::Error::new(error).context("reading the web app")).into_response()
+        }
     }
 }
 
 /// Trunk puts a hash of the content into names, like `app-0123456789abcdef_bg.wasm`.
 fn is_named_by_hash(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    name.split(['-', '_', '.']).skip(1).any(|part| {
-        part.len() == 16 && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    })
+    name.split(['-', '_', '.'])
+        .skip(1)
+        .any(|part| part.len() == 16 && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
 }
 
 /// Scripts only from here, data only to here and to the nodes.
@@ -149,7 +152,9 @@ mod tests {
 
     #[test]
     fn only_names_with_a_hash_are_kept_for_good() {
-        for hashed in ["/app-0123456789abcdef.js", "/app-0123456789abcdef_bg.wasm", "/a/style-fedcba9876543210.css"] {
+        for hashed in
+            ["/app-0123456789abcdef.js", "/app-0123456789abcdef_bg.wasm", "/a/style-fedcba9876543210.css"]
+        {
             assert!(is_named_by_hash(hashed), "{hashed}");
         }
         for plain in ["/", "/index.html", "/worker.js", "/service-worker.js", "/0123456789abcdef"] {

@@ -42,7 +42,9 @@ pub async fn append_account_state(
     next.check_follows(&newest).map_err(invalid_envelope)?;
     if next.body.kdf != newest.body.kdf || next.body.recovery_wrap_hash != newest.body.recovery_wrap_hash {
         // They change together with what they describe, in the requests that change it.
-        return Err(broken_rule("only a change of the password or recovery key may change what describes them"));
+        return Err(broken_rule(
+            "only a change of the password or recovery key may change what describes them",
+        ));
     }
     let seq = i64::try_from(next.seq).map_err(|_| conflict())?;
     if !db::account_states::insert(&mut tx, session.account, seq, &envelope).await? {

@@ -2,7 +2,9 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use protocol::accounts::{NewVault, PreloginRequest, PreloginResponse, RegisterRequest, RegistrationResponse};
+use protocol::accounts::{
+    NewVault, PreloginRequest, PreloginResponse, RegisterRequest, RegistrationResponse,
+};
 use protocol::bytes::{Base64, Base64Array};
 use protocol::digest::sha256;
 use protocol::envelope::account_state::AccountState;
@@ -97,7 +99,9 @@ fn check_keys(request: &RegisterRequest) -> ApiResult<()> {
         return Err(invalid("the password's derivation is outside the limits"));
     }
     let RegisterRequest { password_wrap, recovery_wrap, recovery_key_wrap, vault, .. } = request;
-    [password_wrap, recovery_wrap, recovery_key_wrap, &vault.key_wrap].into_iter().try_for_each(check_sealed_key)
+    [password_wrap, recovery_wrap, recovery_key_wrap, &vault.key_wrap]
+        .into_iter()
+        .try_for_each(check_sealed_key)
 }
 
 /// State 0 must say what the request says.
@@ -125,7 +129,10 @@ fn check_first_state(request: &RegisterRequest) -> ApiResult<AccountState> {
 fn check_genesis(request: &RegisterRequest, state: &AccountState) -> ApiResult<CommitEnvelope> {
     let genesis = CommitEnvelope::parse(request.vault.genesis.0.clone()).map_err(invalid_envelope)?;
     genesis.verify(state, &request.identity).map_err(invalid_envelope)?;
-    if genesis.head.kind != Kind::Settings || genesis.head.seq != 0 || genesis.head.vault != request.vault.vault {
+    if genesis.head.kind != Kind::Settings
+        || genesis.head.seq != 0
+        || genesis.head.vault != request.vault.vault
+    {
         return Err(broken_rule("not the vault's first settings"));
     }
     check_settings_digest(&genesis)?;

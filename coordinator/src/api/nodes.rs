@@ -24,10 +24,7 @@ use crate::state::{App, AppState, commit};
 const NAME_CHARS_MAX: usize = 100;
 
 /// All nodes, in order of zone and URL.
-pub async fn list_nodes(
-    State(state): State<AppState>,
-    _: Session,
-) -> ApiResult<axum::Json<NodesResponse>> {
+pub async fn list_nodes(State(state): State<AppState>, _: Session) -> ApiResult<axum::Json<NodesResponse>> {
     let nodes = db::nodes::list_statuses(&mut *state.connection().await?).await?;
     Ok(axum::Json(NodesResponse { nodes }))
 }

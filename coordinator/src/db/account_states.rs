@@ -5,7 +5,11 @@ use sqlx::PgConnection;
 use super::{AccountKey, DbError, broken_constraint, changed_one};
 
 /// The envelope of one state.
-pub async fn find(conn: &mut PgConnection, account: AccountKey, seq: i64) -> Result<Option<Vec<u8>>, DbError> {
+pub async fn find(
+    conn: &mut PgConnection,
+    account: AccountKey,
+    seq: i64,
+) -> Result<Option<Vec<u8>>, DbError> {
     let envelope = sqlx::query_scalar!(
         "SELECT envelope FROM account_states WHERE account_id = $1 AND seq = $2",
         account.0,

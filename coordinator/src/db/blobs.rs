@@ -55,10 +55,8 @@ pub async fn plan(
     wanted: &[SizedBlob],
 ) -> Result<Vec<PlannedBlob>, DbError> {
     let sha256s = as_bytes(wanted.iter().map(|blob| blob.id));
-    let sizes: Vec<i32> = wanted
-        .iter()
-        .map(|blob| stored(i32::try_from(blob.size), "size"))
-        .collect::<Result<_, _>>()?;
+    let sizes: Vec<i32> =
+        wanted.iter().map(|blob| stored(i32::try_from(blob.size), "size")).collect::<Result<_, _>>()?;
     sqlx::query!(
         "INSERT INTO blobs (sha256) SELECT s FROM unnest($1::bytea[]) AS s ORDER BY s ON CONFLICT DO NOTHING",
         &sha256s

@@ -104,10 +104,9 @@ pub async fn join(conn: &mut PgConnection, node: &JoinRequest) -> Result<bool, D
 
 /// Who signs this node's requests.
 pub async fn find_signer(conn: &mut PgConnection, node: &NodeId) -> Result<Option<NodeSigner>, DbError> {
-    let row =
-        sqlx::query!("SELECT id, public_key, state FROM nodes WHERE public_id = $1", node.as_bytes())
-            .fetch_optional(conn)
-            .await?;
+    let row = sqlx::query!("SELECT id, public_key, state FROM nodes WHERE public_id = $1", node.as_bytes())
+        .fetch_optional(conn)
+        .await?;
     row.map(|row| {
         Ok(NodeSigner {
             key: NodeKey(row.id),
@@ -119,11 +118,7 @@ pub async fn find_signer(conn: &mut PgConnection, node: &NodeId) -> Result<Optio
 }
 
 /// Remembers a nonce. False if it was used before.
-pub async fn insert_nonce(
-    conn: &mut PgConnection,
-    node: NodeKey,
-    nonce: &[u8; 16],
-) -> Result<bool, DbError> {
+pub async fn insert_nonce(conn: &mut PgConnection, node: NodeKey, nonce: &[u8; 16]) -> Result<bool, DbError> {
     let inserted = sqlx::query!(
         "INSERT INTO node_nonces (node_id, nonce) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         node.0,
@@ -269,8 +264,7 @@ pub async fn list_statuses(conn: &mut PgConnection) -> Result<Vec<NodeStatus>, D
 /// How many zones the cluster has: those of all nodes that were ever heard of, so that the promise does not shrink
 /// because nodes are away.
 pub async fn count_zones(conn: &mut PgConnection) -> Result<usize, DbError> {
-    let count = sqlx::query_scalar!(
-        r#"SELECT count(DISTINCT zone) AS "count!" FROM nodes WHERE state <> 'joining'"#
-    );
+    let count =
+        sqlx::query_scalar!(r#"SELECT count(DISTINCT zone) AS "count!" FROM nodes WHERE state <> 'joining'"#);
     stored(usize::try_from(count.fetch_one(conn).await?), "nodes.zone")
 }

@@ -26,12 +26,17 @@ pub struct Applying {
 pub enum Applied {
     /// Counts have changed.
     Done,
-    /// A count would fall below 0.
+    /// A count would fall below 0; the transaction is of no more use.
     BelowZero,
 }
 
 /// Stages a page; the same page again replaces it.
-pub async fn stage(conn: &mut PgConnection, upload: UploadKey, page: i32, refs: &[u8]) -> Result<(), DbError> {
+pub async fn stage(
+    conn: &mut PgConnection,
+    upload: UploadKey,
+    page: i32,
+    refs: &[u8],
+) -> Result<(), DbError> {
     let staged = sqlx::query!(
         "INSERT INTO staged_refs (upload_id, page, refs) VALUES ($1, $2, $3)
          ON CONFLICT (upload_id, page) DO UPDATE SET refs = excluded.refs",
@@ -103,11 +108,7 @@ pub async fn reset_counts(conn: &mut PgConnection, source: SourceKey) -> Result<
 }
 
 /// Adds a page's changes to the counts; a blob that the source did not refer to gets an open interval.
-pub async fn apply(
-    conn: &mut PgConnection,
-    to: Applying,
-    page: &[Reference],
-) -> Result<Applied, DbError> {
+pub async fn apply(conn: &mut PgConnection, to: Applying, page: &[Reference]) -> Result<Applied, DbError> {
     let sha256s: Vec<Vec<u8>> = page.iter().map(|r| r.blob.as_bytes().to_vec()).collect();
     let deltas: Vec<i32> = page.iter().map(|r| r.delta).collect();
     let updated = sqlx::query!(

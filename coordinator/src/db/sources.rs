@@ -59,7 +59,8 @@ pub async fn insert(
 
 /// The source has its first snapshot that is not partial.
 pub async fn set_complete(conn: &mut PgConnection, source: SourceKey) -> Result<(), DbError> {
-    let written = sqlx::query!("UPDATE sources SET complete = true WHERE id = $1", source.0).execute(conn).await?;
+    let written =
+        sqlx::query!("UPDATE sources SET complete = true WHERE id = $1", source.0).execute(conn).await?;
     changed_one(&written, "sources")
 }
 

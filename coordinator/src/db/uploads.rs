@@ -109,7 +109,10 @@ pub async fn insert_group(
 ) -> Result<(), DbError> {
     let keys: Vec<i64> = blobs.iter().map(|blob| blob.key.0).collect();
     let sha256s: Vec<Vec<u8>> = blobs.iter().map(|blob| blob.blob.id.as_bytes().to_vec()).collect();
-    let sizes = blobs.iter().map(|blob| stored(i32::try_from(blob.blob.size), "size")).collect::<Result<Vec<_>, _>>()?;
+    let sizes = blobs
+        .iter()
+        .map(|blob| stored(i32::try_from(blob.blob.size), "size"))
+        .collect::<Result<Vec<_>, _>>()?;
     let generations = blobs
         .iter()
         .map(|blob| stored(i32::try_from(blob.blob.generation), "generation"))
@@ -159,7 +162,8 @@ pub async fn find_grants(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let blobs = row.blob_ids.into_iter().zip(&row.sha256s).zip(row.sizes.iter().zip(&row.generations));
+            let blobs =
+                row.blob_ids.into_iter().zip(&row.sha256s).zip(row.sizes.iter().zip(&row.generations));
             Ok(GrantRow {
                 jti: stored(GrantId::from_slice(&row.jti), "upload_grants.jti")?,
                 node: NodeKey(row.node_id),

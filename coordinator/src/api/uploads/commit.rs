@@ -35,12 +35,15 @@ pub async fn commit_upload(
         return Err(invalid("settings are committed without an upload"));
     };
     let mut tx = state.begin().await?;
-    let answered =
-        db::commits::find_answer(&mut tx, session.account, &envelope.head.vault, &request.key).await?;
-    if let Some(answer) = answered {
-        return Ok(axum::Json(answer));
-    }
-    let upload = touch(&mut tx, &session, &id).await?;
+    let upload = match touch(&mut tx, &session, &id).await {
+        Ok(upload) => upload,
+        // Perhaps it ended by this very commit.
+        Err(ended) => {
+            let vault = &envelope.head.vault;
+            let answer = db::commits::find_answer(&mut tx, session.account, vault, &request.key).await?;
+            return answer.map(axum::Json).ok_or(ended);
+        }
+    };
     parse(request.envelope, &upload.vault_id)?;
     let account_state = match admit(&state, &mut tx, &session, upload.vault, &envelope, &request.key).await? {
         Admitted::Before(answer) => return Ok(axum::Json(answer)),
@@ -105,24 +108,22 @@ async fn apply_references(
     let count = db::refs::count_staged(conn, to.upload).await?;
     let mut digest = PagedDigest::new(u32::try_from(count).map_err(invalid)?);
     let mut missing = Vec::new();
-    let mut below_zero = false;
     let mut last = None;
     let mut number = -1;
     while let Some((page, references)) = next_page(conn, to.upload, number).await? {
         check_page(&references, last, flags)?;
         digest.add(&references);
         missing.extend(db::refs::list_missing(conn, to, &references).await?);
-        // What fails is found out for the whole list, but nothing more is changed then.
-        if missing.is_empty() && !below_zero {
-            below_zero = matches!(db::refs::apply(conn, to, &references).await?, Applied::BelowZero);
+        // All that is missing is found out, but nothing more is changed then.
+        if missing.is_empty()
+            && let Applied::BelowZero = db::refs::apply(conn, to, &references).await?
+        {
+            return Err(broken_rule("a blob would have fewer than no references"));
         }
         (number, last) = (page, references.last().map(|reference| reference.blob));
     }
     if digest.finish() != head.digest {
         return Err(broken_rule("the staged references are not those that the commit names"));
-    }
-    if below_zero {
-        return Err(broken_rule("a blob would have fewer than no references"));
     }
     if !missing.is_empty() {
         missing.truncate(PLAN_BLOBS_MAX);

@@ -58,7 +58,10 @@ pub async fn stage_refs(
     let body = body?;
     let references = refs::unpack(&body).map_err(invalid)?;
     if page >= REFS_PAGES_MAX || references.is_empty() || references.len() > REFS_PAGE_MAX {
-        return Err(ApiError::new(ErrorCode::TooLarge, "too many pages, or a page of none or too many references"));
+        return Err(ApiError::new(
+            ErrorCode::TooLarge,
+            "too many pages, or a page of none or too many references",
+        ));
     }
     let mut tx = state.begin().await?;
     let upload = touch(&mut tx, &session, &id).await?;

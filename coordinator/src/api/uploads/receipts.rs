@@ -39,7 +39,9 @@ pub async fn put_receipts(
     let grants: BTreeMap<_, _> = grants.into_iter().map(|grant| (grant.jti, grant)).collect();
     let judged: Vec<Result<Vec<ProvenCopy>, Refusal>> = verified
         .into_iter()
-        .map(|verified| verified.and_then(|(receipt, signer)| weigh(&state, &upload, &grants, &receipt, signer)))
+        .map(|verified| {
+            verified.and_then(|(receipt, signer)| weigh(&state, &upload, &grants, &receipt, signer))
+        })
         .collect();
 
     let blobs: BTreeSet<_> = judged.iter().flatten().flatten().map(|copy| copy.blob).collect();

@@ -1,0 +1,18 @@
+//! The coordinator through its HTTP edge, on a real PostgreSQL. A node is to it what signs heartbeats and receipts:
+//! the tests hold the nodes' keys and do so themselves.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod account_states;
+mod accounts;
+mod blobs;
+mod commits;
+mod events;
+mod nodes;
+mod receipts;
+mod references;
+mod routes;
+mod sessions;
+mod support;
+mod uploads;
+mod vaults;
+mod web;

@@ -1,0 +1,190 @@
+//! A server with its own database, people who use it, and nodes that sign.
+
+mod node;
+mod person;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use coordinator::config::{Registration, Serve};
+use coordinator::health::Timings;
+use coordinator::start;
+use coordinator::state::AppState;
+use protocol::error::{ErrorBody, ErrorCode};
+use protocol::routes::Route;
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
+use testkit::TempDir;
+use testkit::postgres::Database;
+use tokio::net::TcpListener;
+
+pub(crate) use node::Node;
+pub(crate) use person::{Person, Registered, blob_id, references, seal};
+
+/// A running coordinator. Its tasks end with the test's runtime.
+pub(crate) struct Server {
+    pub(crate) state: AppState,
+    pub(crate) origin: String,
+    pub(crate) folder: TempDir,
+    http: Client,
+    _database: Database,
+}
+
+/// What a test may want otherwise.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) registration_open: bool,
+    pub(crate) timings: Timings,
+    pub(crate) replicas: Option<u32>,
+    pub(crate) web: Option<PathBuf>,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(Options::default()).await
+    }
+
+    pub(crate) async fn start_with(options: Options) -> Self {
+        static LOG: std::sync::Once = std::sync::Once::new();
+        LOG.call_once(|| server::telemetry::start("warn", server::telemetry::LogFormat::Text).unwrap());
+        let database = testkit::postgres::database().await;
+        let folder = testkit::tempdir().unwrap();
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let listen = listener.local_addr().unwrap();
+        let origin = format!("http://localhost:{}", listen.port());
+        let config = Serve {
+            database_url: database.url(),
+            listen,
+            public_url: origin.clone(),
+            data: folder.path().join("coordinator"),
+            web: options.web,
+            replicas: options.replicas,
+            registration: match options.registration_open {
+                true => Registration::Open,
+                false => Registration::Closed,
+            },
+            log: "info".into(),
+            log_json: false,
+        };
+        let state = start::prepare(config, options.timings).await.unwrap();
+        tokio::spawn(start::run(state.clone(), listener, std::future::pending()));
+        let http = Client::builder().timeout(Duration::from_secs(60)).no_proxy().build().unwrap();
+        Self { state, origin, folder, http, _database: database }
+    }
+
+    /// A server with an operator and nodes in as many zones.
+    pub(crate) async fn with_zones(zones: usize) -> (Self, Registered, Vec<Node>) {
+        let server = Self::start_with(Options { registration_open: true, ..Options::default() }).await;
+        let operator = server.register_operator().await;
+        let mut nodes = Vec::new();
+        for number in 0..zones {
+            nodes.push(Node::up(&server, &format!("zone-{number}")).await);
+        }
+        (server, operator, nodes)
+    }
+
+    pub(crate) async fn register_operator(&self) -> Registered {
+        let person = Person::new("operator");
+        self.register(&person.registration(Some(self.setup_token())))
+            .await
+            .expect_status(StatusCode::CREATED);
+        person.sign_in(self).await
+    }
+
+    pub(crate) async fn register_member(&self, login: &str) -> Registered {
+        let person = Person::new(login);
+        self.register(&person.registration(None)).await.expect_status(StatusCode::CREATED);
+        person.sign_in(self).await
+    }
+
+    pub(crate) async fn register(&self, registration: &protocol::accounts::RegisterRequest) -> Answer {
+        let route = protocol::routes::coordinator::REGISTER;
+        Answer::read(self.call(route, &[]).header("x-triplicate", "1").json(registration)).await
+    }
+
+    /// The token of the link that the first start wrote.
+    pub(crate) fn setup_token(&self) -> String {
+        let link = std::fs::read_to_string(self.folder.path().join("coordinator/setup-link")).unwrap();
+        link.trim().strip_prefix(&format!("{}/setup#", self.origin)).unwrap().to_owned()
+    }
+
+    pub(crate) fn join_token(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("coordinator/join-token")).unwrap().trim().to_owned()
+    }
+
+    /// A request without any credentials.
+    pub(crate) fn call(&self, route: Route, values: &[&dyn std::fmt::Display]) -> RequestBuilder {
+        self.http.request(route.method.parse().unwrap(), format!("{}{}", self.origin, route.fill(values)))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        self.http.get(format!("{}{path}", self.origin))
+    }
+
+    /// What no API offers: a look into the database, or damage to it.
+    pub(crate) async fn sql(&self, statement: &'static str) {
+        sqlx::query(statement).execute(&self.state.pool).await.unwrap();
+    }
+
+    /// One number or text from the database, as text.
+    pub(crate) async fn sql_value(&self, query: &'static str) -> String {
+        sqlx::query_scalar(query).fetch_one(&self.state.pool).await.unwrap()
+    }
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) async fn read(request: RequestBuilder) -> Self {
+        Self::of(request.send().await.unwrap()).await
+    }
+
+    async fn of(response: Response) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        Self { status, headers, body: response.bytes().await.unwrap().to_vec() }
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_status(self, status: StatusCode) -> Self {
+        assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
+        self
+    }
+
+    /// The body of a success.
+    #[track_caller]
+    pub(crate) fn json<T: DeserializeOwned>(self) -> T {
+        assert!(self.status.is_success(), "{}: {}", self.status, String::from_utf8_lossy(&self.body));
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The error envelope, whose status must be its code's.
+    #[track_caller]
+    pub(crate) fn error(self) -> ErrorBody {
+        assert!(!self.status.is_success(), "{}", String::from_utf8_lossy(&self.body));
+        let body: ErrorBody = serde_json::from_slice(&self.body).unwrap();
+        assert_eq!(self.status.as_u16(), body.code.status());
+        assert_eq!(self.headers["x-request-id"].to_str().unwrap(), body.request_id.to_string());
+        body
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_code(self, code: ErrorCode) -> ErrorBody {
+        let body = self.error();
+        assert_eq!(body.code, code, "{}", body.message);
+        body
+    }
+
+    /// `CODE: message`, for snapshots.
+    #[track_caller]
+    pub(crate) fn refusal(self) -> String {
+        let body = self.error();
+        format!("{:?}: {}", body.code, body.message)
+    }
+}
