@@ -193,7 +193,10 @@ impl Transfer {
                 };
                 let speed = self.estimate.speed().filter(|_| self.is_running()).map(words::speed);
                 let left = self.bytes.filter(|_| self.is_running()).and_then(|bytes| self.estimate.seconds_left(bytes));
-                let left = left.map(|seconds| format!("{} left", words::duration(seconds)));
+                let left = left.map(|seconds| match seconds {
+                    0 => "waiting for the last of it".to_owned(),
+                    seconds => format!("{} left", words::duration(seconds)),
+                });
                 [of_files, Some(of_bytes), speed, left].into_iter().flatten().collect::<Vec<_>>().join(" · ")
             }
         }
@@ -223,6 +226,13 @@ mod tests {
         assert_eq!(transfer.fraction(), Some(0.4));
         assert_eq!(transfer.detail(), "20 of 50 files · 4.0 MB of 10 MB · 2.0 MB/s · 3 seconds left");
         assert!(transfers.any_running());
+    }
+
+    #[test]
+    fn what_is_all_read_but_not_stored_yet_is_not_called_done() {
+        let transfers = run(vec![started(Some(4_000_000)), progress(0.0, 0), progress(2000.0, 4_000_000)]);
+        let transfer = transfers.iter().next().expect("one was started");
+        assert!(transfer.detail().ends_with("waiting for the last of it"), "{}", transfer.detail());
     }
 
     #[test]

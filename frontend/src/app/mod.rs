@@ -12,7 +12,6 @@ mod session;
 mod shell;
 mod transfers;
 
-use patternfly_yew::prelude::ToastViewer;
 use yew::prelude::*;
 use yew_nested_router::Router;
 
@@ -37,13 +36,11 @@ fn App() -> Html {
         return html!(<Insecure />);
     }
     html!(
-        <ToastViewer>
-            <Router<Route> default={Route::Overview}>
-                <SessionProvider>
-                    <Doors />
-                </SessionProvider>
-            </Router<Route>>
-        </ToastViewer>
+        <Router<Route> default={Route::Overview}>
+            <SessionProvider>
+                <Doors />
+            </SessionProvider>
+        </Router<Route>>
     )
 }
 

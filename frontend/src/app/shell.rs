@@ -62,7 +62,7 @@ pub(super) fn Shell() -> Html {
             </header>
             <Sidebar is_open={*is_open} {followed} />
             <div class="pf-v6-c-page__main-container">
-                <main id="main" class="pf-v6-c-page__main" tabindex="-1">
+                <main id="main" class="pf-v6-c-page__main" tabindex="0">
                     { page }
                     <TransferList />
                 </main>
@@ -133,7 +133,7 @@ fn Sidebar(props: &SidebarProps) -> Html {
     };
     let state = if props.is_open { "pf-m-expanded" } else { "pf-m-collapsed" };
     html!(
-        <div id="navigation" class={classes!("pf-v6-c-page__sidebar", state)} aria-hidden={(!props.is_open).to_string()}>
+        <div id="navigation" class={classes!("pf-v6-c-page__sidebar", state)} inert={!props.is_open}>
             <div class="pf-v6-c-page__sidebar-body">
                 <nav class="pf-v6-c-nav" aria-label="Pages">
                     <ul class="pf-v6-c-nav__list" role="list">

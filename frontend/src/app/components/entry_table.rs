@@ -124,10 +124,10 @@ fn EntryRow(props: &RowProps) -> Html {
     html!(
         <tr class="pf-v6-c-table__tr" data-test="entry" data-name={entry.name.clone()}>
             <td class={classes!(cell, "pf-m-break-word")} data-label="Name">{ name }</td>
-            <td class={cell} data-label="Size">{ size }</td>
+            <td class={classes!(cell, "pf-m-nowrap")} data-label="Size">{ size }</td>
             <td class={cell} data-label="Changed">{ moment(entry.modified_ms as f64) }</td>
             <td class={classes!(cell, "pf-v6-c-table__action")}>
-                <span class="tri-buttons">
+                <span class="tri-buttons tri-buttons--row">
                     if entry.kind != EntryKind::Link {
                         <Button
                             variant={ButtonVariant::Plain}

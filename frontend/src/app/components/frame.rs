@@ -3,6 +3,7 @@
 use patternfly_yew::prelude::*;
 use yew::prelude::*;
 
+use crate::app::browser::window;
 use crate::app::shell::Brand;
 
 #[derive(Properties, PartialEq)]
@@ -15,6 +16,7 @@ pub(in crate::app) struct Props {
 
 #[component]
 pub(in crate::app) fn Frame(props: &Props) -> Html {
+    use_title(props.title.clone());
     html!(
         <div class="pf-v6-c-login">
             <div class="pf-v6-c-login__container tri-login">
@@ -43,6 +45,7 @@ pub(in crate::app) struct PageHeadProps {
 /// The head of a page inside.
 #[component]
 pub(in crate::app) fn PageHead(props: &PageHeadProps) -> Html {
+    use_title(props.title.clone());
     html!(
         <section class="pf-v6-c-page__main-section">
             <div class="pf-v6-c-page__main-body tri-page-head">
@@ -68,6 +71,16 @@ pub(in crate::app) fn Section(props: &SectionProps) -> Html {
             <div class="pf-v6-c-page__main-body">{ props.children.clone() }</div>
         </section>
     )
+}
+
+/// What the browser's tab says.
+#[hook]
+fn use_title(title: AttrValue) {
+    use_effect_with(title, |title| {
+        if let Some(document) = window().document() {
+            document.set_title(&format!("{title} · Triplicate"));
+        }
+    });
 }
 
 /// Something is being fetched.

@@ -8,3 +8,4 @@ pub(super) mod frame;
 pub(super) mod node_label;
 pub(super) mod recovery_kit;
 pub(super) mod transfer_list;
+pub(super) mod undo_toast;

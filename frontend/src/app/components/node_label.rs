@@ -13,7 +13,7 @@ pub(in crate::app) struct Props {
 pub(in crate::app) fn NodeLabel(props: &Props) -> Html {
     let (label, color, icon) = match props.state {
         NodeState::Up => ("Up", Color::Green, Icon::CheckCircle),
-        NodeState::Joining => ("Joining", Color::Blue, Icon::InProgress),
+        NodeState::Joining => ("Joining", Color::Blue, Icon::SyncAlt),
         NodeState::Suspect => ("Silent", Color::Orange, Icon::ExclamationTriangle),
         NodeState::Down => ("Down", Color::Red, Icon::ExclamationCircle),
         NodeState::ReadOnly => ("Read only", Color::Orange, Icon::Lock),

@@ -1,6 +1,6 @@
 //! Files and folders: back up, open, restore, delete.
 
-use std::time::Duration;
+use std::rc::Rc;
 
 use patternfly_yew::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -9,20 +9,18 @@ use yew::prelude::*;
 use crate::app::components::entry_table::{EntryTable, Wish};
 use crate::app::components::failure_alert::FailureAlert;
 use crate::app::components::frame::{Loading, PageHead, Section};
+use crate::app::components::undo_toast::{Removal, UndoToast};
 use crate::app::hooks::live::use_live;
 use crate::app::hooks::place::{Place, use_place};
 use crate::app::session::{Session, use_session};
 use crate::app::transfers::use_transfers;
 use crate::failure::Failure;
 use crate::folder::{Folder, ancestors, join};
-use crate::message::{Entry, EntryKind, List, Remove, UndoRemove};
+use crate::message::{Entry, EntryKind, List, Operation, RemovalId, Remove, UndoRemove};
 
 mod pick;
 
 use pick::PickButtons;
-
-/// Long enough to notice a mistake.
-const UNDO: Duration = Duration::from_secs(20);
 
 /// What is known of the open folder.
 #[derive(Clone, PartialEq)]
@@ -32,42 +30,54 @@ enum Listing {
     Failed(Failure),
 }
 
+/// Counts what this page changed.
+#[derive(Default, PartialEq)]
+struct Changes(u32);
+
+impl Reducible for Changes {
+    type Action = ();
+
+    fn reduce(self: Rc<Self>, (): ()) -> Rc<Self> {
+        Rc::new(Self(self.0 + 1))
+    }
+}
+
 #[component]
 pub(in crate::app) fn Files() -> Html {
     let place = use_place();
     let transfers = use_transfers();
     let session = use_session();
-    let changes = use_state(|| 0_u32);
-    let listing = use_listing(&session, &place.folder, *changes);
-    let failure = use_state(|| None::<Failure>);
-    let removal = use_removal(&session, changes.clone(), failure.clone());
+    let changes = use_reducer(Changes::default);
+    let changed = {
+        let changes = changes.dispatcher();
+        Callback::from(move |()| changes.dispatch(()))
+    };
+    let listing = use_listing(&session, &place.folder, changes.0);
+    let bin = use_bin(&session, changed.clone());
 
     let onwish = {
-        let (place, transfers) = (place.clone(), transfers.clone());
+        let (place, transfers, delete) = (place.clone(), transfers.clone(), bin.delete.clone());
         Callback::from(move |wish| match wish {
             Wish::Open(entry) => place.go(join(&place.folder, &entry.name)),
             Wish::Restore(entry) => {
                 transfers.restore(join(&place.folder, &entry.name), entry.kind == EntryKind::Folder);
             }
-            Wish::Delete(entry) => removal.emit(join(&place.folder, &entry.name)),
+            Wish::Delete(entry) => delete.emit(join(&place.folder, &entry.name)),
         })
-    };
-    let again = {
-        let changes = changes.clone();
-        Callback::from(move |()| changes.set(*changes + 1))
     };
     html!(
         <>
             <PageHead title="Files"><PickButtons folder={place.folder.clone()} /></PageHead>
             <Section test="files">
                 <Breadcrumbs place={place.clone()} />
-                if let Some(failure) = &*failure {
+                <UndoToast removal={(*bin.removal).clone()} onundo={bin.undo.clone()} onexpire={bin.forget.clone()} />
+                if let Some(failure) = &*bin.failure {
                     <FailureAlert failure={failure.clone()} />
                 }
                 {
                     match &*listing {
                         Listing::Loading => html!(<Loading />),
-                        Listing::Failed(failure) => html!(<FailureAlert failure={failure.clone()} retry={again} />),
+                        Listing::Failed(failure) => html!(<FailureAlert failure={failure.clone()} retry={changed} />),
                         Listing::Entries(entries) if entries.is_empty() => empty(&place.folder),
                         Listing::Entries(entries) => html!(<EntryTable entries={entries.clone()} {onwish} />),
                     }
@@ -141,7 +151,7 @@ fn use_listing(session: &Session, folder: &Folder, changes: u32) -> UseStateHand
             }
             let folder = folder.clone();
             spawn_local(async move {
-                let result = list(&session, folder.clone()).await;
+                let result = ask(&session, List { folder: folder.clone() }).await;
                 if *newest.borrow() != asked {
                     return;
                 }
@@ -160,57 +170,58 @@ fn use_listing(session: &Session, folder: &Folder, changes: u32) -> UseStateHand
     listing
 }
 
-async fn list(session: &Session, folder: Folder) -> Result<Vec<Entry>, Failure> {
-    let worker = session.worker();
-    worker.port()?.call(List { folder }).await
+/// The bin, as far as one page needs it.
+struct Bin {
+    /// What was deleted last and can be taken back.
+    removal: UseStateHandle<Option<Removal>>,
+    failure: UseStateHandle<Option<Failure>>,
+    delete: Callback<Folder>,
+    undo: Callback<RemovalId>,
+    forget: Callback<RemovalId>,
 }
 
-/// Deletes to the bin, and offers to take it back.
 #[hook]
-fn use_removal(
-    session: &Session,
-    changes: UseStateHandle<u32>,
-    failure: UseStateHandle<Option<Failure>>,
-) -> Callback<Folder> {
-    let toaster = use_toaster().expect("the app stands below ToastViewer");
-    let session = session.clone();
-    Callback::from(move |path: Folder| {
-        let name = path.last().cloned().unwrap_or_default();
-        let (session, changes, failure, toaster) =
-            (session.clone(), changes.clone(), failure.clone(), toaster.clone());
-        failure.set(None);
-        spawn_local(async move {
-            let worker = session.worker();
-            let removed = match worker.port() {
-                Ok(port) => port.call(Remove { paths: vec![path] }).await,
-                Err(broken) => Err(broken),
-            };
-            let removal = match removed {
-                Ok(removal) => removal,
-                Err(reason) => return failure.set(session.handle(reason)),
-            };
-            changes.set(*changes + 1);
-            let undo = Callback::from(move |()| {
-                let (session, changes, failure) = (session.clone(), changes.clone(), failure.clone());
-                spawn_local(async move {
-                    let worker = session.worker();
-                    let undone = match worker.port() {
-                        Ok(port) => port.call(UndoRemove { removal }).await,
-                        Err(broken) => Err(broken),
-                    };
-                    match undone {
-                        Ok(()) => changes.set(*changes + 2),
-                        Err(reason) => failure.set(session.handle(reason)),
-                    }
-                });
+fn use_bin(session: &Session, onchange: Callback<()>) -> Bin {
+    let removal = use_state(|| None::<Removal>);
+    let failure = use_state(|| None::<Failure>);
+    let delete = {
+        let (session, removal, failure, onchange) =
+            (session.clone(), removal.setter(), failure.setter(), onchange.clone());
+        Callback::from(move |path: Folder| {
+            let (session, removal, failure, onchange) =
+                (session.clone(), removal.clone(), failure.clone(), onchange.clone());
+            failure.set(None);
+            spawn_local(async move {
+                let name = path.last().cloned().unwrap_or_default();
+                match ask(&session, Remove { paths: vec![path] }).await {
+                    Ok(id) => removal.set(Some(Removal { id, name })),
+                    Err(reason) => failure.set(session.handle(reason)),
+                }
+                onchange.emit(());
             });
-            toaster.toast(Toast {
-                title: format!("{name} is in the bin."),
-                r#type: AlertType::Info,
-                timeout: Some(UNDO),
-                body: html!({ "Its bytes are kept for 30 days." }),
-                actions: vec![Action::new("Undo", undo)],
+        })
+    };
+    let undo = {
+        let (session, removal, failure) = (session.clone(), removal.setter(), failure.setter());
+        Callback::from(move |id: RemovalId| {
+            let (session, failure, onchange) = (session.clone(), failure.clone(), onchange.clone());
+            removal.set(None);
+            spawn_local(async move {
+                if let Err(reason) = ask(&session, UndoRemove { removal: id }).await {
+                    failure.set(session.handle(reason));
+                }
+                onchange.emit(());
             });
-        });
-    })
+        })
+    };
+    let forget = {
+        let removal = removal.setter();
+        Callback::from(move |_| removal.set(None))
+    };
+    Bin { removal, failure, delete, undo, forget }
+}
+
+async fn ask<O: Operation>(session: &Session, operation: O) -> Result<O::Answer, Failure> {
+    let worker = session.worker();
+    worker.port()?.call(operation).await
 }

@@ -34,9 +34,9 @@ pub(in crate::app) fn Nodes() -> Html {
             <PageHead title="Nodes">
                 <span role="status" data-test="live" data-state={if live.connected { "live" } else { "waiting" }}>
                     if live.connected {
-                        <Label label="Live" color={Color::Green} icon={Icon::Connected} />
+                        <Label label="Live" color={Color::Green} icon={Icon::CheckCircle} />
                     } else {
-                        <Label label="Waiting for the server" color={Color::Orange} icon={Icon::Disconnected} />
+                        <Label label="Waiting for the server" color={Color::Orange} icon={Icon::ExclamationTriangle} />
                     }
                 </span>
             </PageHead>

@@ -104,7 +104,7 @@ fn categories(categories: &[Tally; 7], total: Tally) -> Html {
             <tr class="pf-v6-c-table__tr" data-test={test} data-name={name.to_owned()}>
                 <th class="pf-v6-c-table__th" scope="row" data-label="Kind">{ name }</th>
                 <td class="pf-v6-c-table__td" data-label="Files">{ words::grouped(tally.files) }</td>
-                <td class="pf-v6-c-table__td" data-label="Size">{ words::size(tally.bytes) }</td>
+                <td class="pf-v6-c-table__td pf-m-nowrap" data-label="Size">{ words::size(tally.bytes) }</td>
             </tr>
         )
     };
