@@ -141,9 +141,9 @@ impl<T: DeserializeOwned> FromRequest<AppState> for NodeRequest<T> {
             path_and_query: &path_and_query,
             body: &bytes,
         };
-        let (id, signer) = verify_signed(state, &signed, parts).await?;
+        let (id, node) = verify_signed(state, &signed, parts).await?;
         let body = serde_json::from_slice(&bytes).map_err(invalid)?;
-        Ok(Self { node: signer.key, id, state: signer.state, body })
+        Ok(Self { node: node.key, id, state: node.state, body })
     }
 }
 
@@ -156,17 +156,16 @@ async fn verify_signed(
     let refused = |why: &'static str| ApiError::new(ErrorCode::Unauthenticated, why);
     let id = NodeId::from_bytes(signed.signer).map_err(|_| refused("no node has this id"))?;
     let mut conn = state.connection().await?;
-    let signer =
-        db::nodes::find_signer(&mut conn, &id).await?.ok_or_else(|| refused("no node has this id"))?;
-    signed.verify(&signer.public_key, parts).map_err(|_| refused("the signature does not verify"))?;
+    let node = db::nodes::find_signer(&mut conn, &id).await?.ok_or_else(|| refused("no node has this id"))?;
+    signed.verify(&node.public_key, parts).map_err(|_| refused("the signature does not verify"))?;
     if state.clock.now_ms().abs_diff(signed.time_ms) > SIGNED_REQUEST_SKEW_SECONDS * 1000 {
         return Err(refused("the clocks differ by more than two minutes"));
     }
-    if !db::nodes::insert_nonce(&mut conn, signer.key, &signed.nonce).await? {
+    if !db::nodes::insert_nonce(&mut conn, node.key, &signed.nonce).await? {
         return Err(refused("the request was sent before"));
     }
     db::nodes::delete_old_nonces(&mut conn, NONCE_SECONDS).await?;
-    Ok((id, signer))
+    Ok((id, node))
 }
 
 /// Browsers keep a `__Host-` cookie from other hosts' hands; they take it on https and on localhost alone.

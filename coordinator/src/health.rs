@@ -17,7 +17,7 @@ pub struct Timings {
 
 impl Default for Timings {
     fn default() -> Self {
-        Self { suspect: Duration::from_secs(15), down: Duration::from_secs(60) }
+        Self { suspect: Duration::from_secs(15), down: Duration::from_mins(1) }
     }
 }
 
@@ -49,7 +49,7 @@ pub fn after_silence(
 mod tests {
     use super::*;
 
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     fn after(state: NodeState, silent: u64, listening: Duration) -> Option<NodeState> {
         after_silence(state, Duration::from_secs(silent), listening, Timings::default())
@@ -70,7 +70,7 @@ mod tests {
     fn nobody_goes_down_before_the_coordinator_has_listened_for_as_long() {
         assert_eq!(after(NodeState::Up, 5000, Duration::from_secs(14)), None);
         assert_eq!(after(NodeState::Up, 5000, Duration::from_secs(59)), Some(NodeState::Suspect));
-        assert_eq!(after(NodeState::Up, 5000, Duration::from_secs(60)), Some(NodeState::Down));
+        assert_eq!(after(NodeState::Up, 5000, Duration::from_mins(1)), Some(NodeState::Down));
     }
 
     #[test]

@@ -79,7 +79,9 @@ impl Pepper {
             <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
         mac.update(b"triplicate/pepper/");
         mac.update(purpose);
-        parts.iter().for_each(|part| mac.update(part));
+        for part in parts {
+            mac.update(part);
+        }
         mac
     }
 }

@@ -24,9 +24,9 @@ use crate::state::{App, AppState};
 use crate::web;
 
 /// How long a request may take.
-const REQUEST: Duration = Duration::from_secs(60);
+const REQUEST: Duration = Duration::from_mins(1);
 /// How long a commit may take, which may carry millions of references.
-const COMMIT: Duration = Duration::from_secs(900);
+const COMMIT: Duration = Duration::from_mins(15);
 
 /// The whole program as a service.
 pub fn router(state: AppState) -> Router {

@@ -113,12 +113,13 @@ async fn render_policy(state: &AppState, web: &Web) -> ApiResult<HeaderValue> {
 }
 
 fn content_security_policy(script_hashes: &[String], node_origins: &[String]) -> String {
-    let scripts: String = script_hashes.iter().map(|hash| format!(" 'sha256-{hash}'")).collect();
-    let nodes: String = node_origins.iter().map(|origin| format!(" {origin}")).collect();
+    let hashes: Vec<_> = script_hashes.iter().map(|hash| format!("'sha256-{hash}'")).collect();
+    let scripts = [&["'self'".to_owned(), "'wasm-unsafe-eval'".to_owned()], &hashes[..]].concat().join(" ");
+    let targets = [&["'self'".to_owned()], node_origins].concat().join(" ");
     format!(
-        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{scripts}; worker-src 'self'; style-src 'self'; \
+        "default-src 'none'; script-src {scripts}; worker-src 'self'; style-src 'self'; \
          style-src-attr 'unsafe-inline'; font-src 'self'; img-src 'self' blob:; media-src blob:; \
-         connect-src 'self'{nodes}; manifest-src 'self'; object-src 'none'; frame-src 'self'; base-uri 'none'; \
+         connect-src {targets}; manifest-src 'self'; object-src 'none'; frame-src 'self'; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types default"
     )
 }

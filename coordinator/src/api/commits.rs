@@ -83,7 +83,7 @@ pub(super) enum Admitted {
     /// Its key was used before; this is what was answered then.
     Before(CommitResponse),
     /// It is next in the chain, and its signer may sign it by this state.
-    Now(AccountState),
+    Now(Box<AccountState>),
 }
 
 /// Locks the vault's head and checks key, chain, account state, signer and signature.
@@ -114,7 +114,7 @@ pub(super) async fn admit(
     {
         return Err(broken_rule("the device's certificate is not in force now"));
     }
-    Ok(Admitted::Now(account_state))
+    Ok(Admitted::Now(Box::new(account_state)))
 }
 
 /// Adds the commit and moves the head on. The caller checked everything and holds the head's lock.

@@ -16,7 +16,7 @@ use crate::state::AppState;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A stream ends after this long and the browser opens another, so that a session that ended is noticed.
-const STREAM: Duration = Duration::from_secs(900);
+const STREAM: Duration = Duration::from_mins(15);
 
 /// All nodes at once and whenever one changed, and new heads of the caller's vaults.
 pub async fn stream_events(

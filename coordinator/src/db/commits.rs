@@ -86,6 +86,8 @@ pub async fn list(conn: &mut PgConnection, vault: VaultKey, from: i64) -> Result
     .fetch_all(conn)
     .await?;
     let mut out = Vec::new();
-    envelopes.iter().for_each(|envelope| push_envelope(&mut out, envelope));
+    for envelope in &envelopes {
+        push_envelope(&mut out, envelope);
+    }
     Ok(out)
 }

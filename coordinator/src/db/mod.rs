@@ -74,3 +74,8 @@ fn broken_constraint(error: &sqlx::Error) -> Option<&str> {
 fn unsigned(value: i64, column: &'static str) -> Result<u64, DbError> {
     stored(u64::try_from(value), column)
 }
+
+/// An interval for `make_interval(secs => …)`.
+fn interval(seconds: u64) -> f64 {
+    std::time::Duration::from_secs(seconds).as_secs_f64()
+}

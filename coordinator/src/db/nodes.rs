@@ -7,7 +7,7 @@ use protocol::nodes::{HeartbeatRequest, JoinRequest, Medium, NodeState, NodeStat
 use protocol::signature::PublicKey;
 use sqlx::PgConnection;
 
-use super::{DbError, NodeKey, stored, unsigned};
+use super::{DbError, NodeKey, interval, stored, unsigned};
 
 /// A node as others meet it.
 #[derive(Debug, Clone)]
@@ -133,7 +133,7 @@ pub async fn insert_nonce(conn: &mut PgConnection, node: NodeKey, nonce: &[u8; 1
 pub async fn delete_old_nonces(conn: &mut PgConnection, seconds: u64) -> Result<(), DbError> {
     sqlx::query!(
         "DELETE FROM node_nonces WHERE seen_at < now() - make_interval(secs => $1)",
-        Duration::from_secs(seconds).as_secs_f64()
+        interval(seconds)
     )
     .execute(conn)
     .await?;

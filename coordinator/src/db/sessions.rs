@@ -6,7 +6,7 @@ use protocol::sessions::SessionResponse;
 use protocol::signature::PublicKey;
 use sqlx::PgConnection;
 
-use super::{AccountKey, DbError, accounts::parse_role, changed_one, stored};
+use super::{AccountKey, DbError, accounts::parse_role, changed_one, interval, stored};
 
 /// A session in force.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ pub async fn insert(
         "DELETE FROM sessions WHERE account_id = $1
          AND (created_at < now() - make_interval(secs => $2) OR last_used_at < now() - make_interval(secs => $3))",
         account.0,
-        SESSION_SECONDS as f64,
-        SESSION_IDLE_SECONDS as f64,
+        interval(SESSION_SECONDS),
+        interval(SESSION_IDLE_SECONDS),
     )
     .execute(&mut *conn)
     .await?;
@@ -50,8 +50,8 @@ pub async fn find(conn: &mut PgConnection, token_hash: &[u8; 32]) -> Result<Opti
            WHERE s.token_hash = $1 AND s.created_at > now() - make_interval(secs => $2)
              AND s.last_used_at > now() - make_interval(secs => $3)"#,
         token_hash,
-        SESSION_SECONDS as f64,
-        SESSION_IDLE_SECONDS as f64,
+        interval(SESSION_SECONDS),
+        interval(SESSION_IDLE_SECONDS),
     )
     .fetch_optional(&mut *conn)
     .await?;

@@ -5,7 +5,7 @@ use protocol::limits::UPLOAD_IDLE_SECONDS;
 use sqlx::PgConnection;
 
 use super::blobs::PlannedBlob;
-use super::{AccountKey, BlobKey, DbError, NodeKey, UploadKey, VaultKey, changed_one, stored};
+use super::{AccountKey, BlobKey, DbError, NodeKey, UploadKey, VaultKey, changed_one, interval, stored};
 
 /// An open session.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +49,7 @@ pub async fn open(
     key: &IdempotencyKey,
     fresh: &UploadId,
 ) -> Result<UploadId, DbError> {
-    let idle = UPLOAD_IDLE_SECONDS as f64;
+    let idle = interval(UPLOAD_IDLE_SECONDS);
     // An expired session gives its key free: what it staged is gone with it.
     sqlx::query!("DELETE FROM uploads WHERE vault_id = $1 AND expires_at <= now()", vault.0)
         .execute(&mut *conn)
@@ -81,7 +81,7 @@ pub async fn touch(
          RETURNING u.id, u.vault_id, v.public_id",
         account.0,
         upload.as_bytes(),
-        UPLOAD_IDLE_SECONDS as f64,
+        interval(UPLOAD_IDLE_SECONDS),
     )
     .fetch_optional(conn)
     .await?;

@@ -27,7 +27,7 @@ impl Events {
         loop {
             if let Some((event, rest)) = self.buffer.split_once("\n\n") {
                 let data = event.strip_prefix("data: ").map(str::to_owned);
-                self.buffer = rest.to_owned();
+                self.buffer = String::from(rest);
                 match data {
                     Some(data) => return serde_json::from_str(&data).unwrap(),
                     None => continue,

@@ -1,6 +1,6 @@
 //! Taking receipts in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use axum::extract::State;
 use protocol::bytes::Base64;
@@ -44,8 +44,8 @@ pub async fn put_receipts(
         })
         .collect();
 
-    let blobs: BTreeSet<_> = judged.iter().flatten().flatten().map(|copy| copy.blob).collect();
-    let locked = db::receipts::lock_blobs(&mut tx, &Vec::from_iter(blobs)).await?;
+    let blobs: Vec<_> = judged.iter().flatten().flatten().map(|copy| copy.blob).collect();
+    let locked = db::receipts::lock_blobs(&mut tx, &blobs).await?;
     let mut proven = BTreeMap::new();
     let mut answer = ReceiptsResponse { accepted: 0, refused: Vec::new() };
     for (index, judged) in (0..).zip(judged) {
@@ -58,7 +58,8 @@ pub async fn put_receipts(
         }
     }
     let write_zones = state.copies(&mut tx).await?.write_zones;
-    db::receipts::record(&mut tx, upload.vault, &Vec::from_iter(proven.into_values()), write_zones).await?;
+    let proven: Vec<ProvenCopy> = proven.into_values().collect();
+    db::receipts::record(&mut tx, upload.vault, &proven, write_zones).await?;
     commit(tx).await?;
     Ok(axum::Json(answer))
 }

@@ -60,16 +60,13 @@ impl Server {
             data: folder.path().join("coordinator"),
             web: options.web,
             replicas: options.replicas,
-            registration: match options.registration_open {
-                true => Registration::Open,
-                false => Registration::Closed,
-            },
+            registration: if options.registration_open { Registration::Open } else { Registration::Closed },
             log: "info".into(),
             log_json: false,
         };
         let state = start::prepare(config, options.timings).await.unwrap();
         tokio::spawn(start::run(state.clone(), listener, std::future::pending()));
-        let http = Client::builder().timeout(Duration::from_secs(60)).no_proxy().build().unwrap();
+        let http = Client::builder().timeout(Duration::from_mins(1)).no_proxy().build().unwrap();
         Self { state, origin, folder, http, _database: database }
     }
 
