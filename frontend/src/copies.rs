@@ -61,7 +61,11 @@ pub fn judge(status: &SourcesResponse, files: u64) -> Copies {
     };
     Copies {
         safety: Safety::AtRisk,
-        sentence: format!("At risk: {} of {} have too few copies now.", parts_word(short(status.write_zones)), grouped(parts)),
+        sentence: format!(
+            "At risk: {} of {} have too few copies now.",
+            parts_word(short(status.write_zones)),
+            grouped(parts)
+        ),
         explanation: format!("Bring the nodes that are down back; look at the Nodes page.{out_of_reach}"),
     }
 }

@@ -38,12 +38,11 @@ impl DropList {
                 continue;
             }
             let new = NewFile { path: path.clone(), bytes: file.bytes, modified_ms: file.modified_ms };
-            match places.get(&path) {
-                Some(&place) => list.files[place] = (at, new),
-                None => {
-                    places.insert(path, list.files.len());
-                    list.files.push((at, new));
-                }
+            if let Some(&place) = places.get(&path) {
+                list.files[place] = (at, new);
+            } else {
+                places.insert(path, list.files.len());
+                list.files.push((at, new));
             }
         }
         list
@@ -56,7 +55,8 @@ impl DropList {
 
     /// What a person would call it: a file, a folder, or how many files.
     pub fn title(&self, folder: &[String]) -> String {
-        let mut tops: Vec<&str> = self.files.iter().map(|(_, file)| file.path[folder.len()].as_str()).collect();
+        let mut tops: Vec<&str> =
+            self.files.iter().map(|(_, file)| file.path[folder.len()].as_str()).collect();
         tops.dedup();
         match (tops.as_slice(), self.files.as_slice()) {
             ([], _) => "nothing".to_owned(),
@@ -76,7 +76,8 @@ mod tests {
     }
 
     fn list(folder: &str, found: Vec<Found>) -> (DropList, String) {
-        let folder: Vec<String> = folder.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let folder: Vec<String> =
+            folder.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect();
         let list = DropList::new(&folder, found);
         let title = list.title(&folder);
         (list, title)

@@ -5,6 +5,12 @@
 //! words. These must not know the DOM, the network, keys or the clock. Browser code is in `app` and in `worker`, which
 //! do not know each other.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "JavaScript's numbers are f64: sizes and times here are positive and below 2^53"
+)]
+
 #[cfg(target_arch = "wasm32")]
 pub mod app;
 #[cfg(target_arch = "wasm32")]

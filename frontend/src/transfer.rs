@@ -120,7 +120,9 @@ impl Transfers {
             }
             Event::Dismissed => next.0.retain(|transfer| transfer.id != id || transfer.is_running()),
             event => {
-                if let Some(transfer) = next.0.iter_mut().find(|transfer| transfer.id == id && transfer.is_running()) {
+                if let Some(transfer) =
+                    next.0.iter_mut().find(|transfer| transfer.id == id && transfer.is_running())
+                {
                     transfer.apply(event);
                 }
             }
@@ -159,7 +161,9 @@ impl Transfer {
             }
             Event::Failed(failure) => self.state = State::Failed(failure),
             Event::Cancelled => self.state = State::Cancelled,
-            Event::Started { .. } | Event::Dismissed => unreachable!("these concern the list, not one transfer"),
+            Event::Started { .. } | Event::Dismissed => {
+                unreachable!("these concern the list, not one transfer")
+            }
         }
     }
 
@@ -185,14 +189,21 @@ impl Transfer {
             _ => {
                 let of_files = match self.files {
                     0 | 1 => None,
-                    files => Some(format!("{} of {}", words::grouped(self.files_done), words::count(files, "file", "files"))),
+                    files => Some(format!(
+                        "{} of {}",
+                        words::grouped(self.files_done),
+                        words::count(files, "file", "files")
+                    )),
                 };
                 let of_bytes = match self.bytes {
                     Some(bytes) => format!("{} of {}", words::size(self.bytes_done), words::size(bytes)),
                     None => words::size(self.bytes_done),
                 };
                 let speed = self.estimate.speed().filter(|_| self.is_running()).map(words::speed);
-                let left = self.bytes.filter(|_| self.is_running()).and_then(|bytes| self.estimate.seconds_left(bytes));
+                let left = self
+                    .bytes
+                    .filter(|_| self.is_running())
+                    .and_then(|bytes| self.estimate.seconds_left(bytes));
                 let left = left.map(|seconds| match seconds {
                     0 => "waiting for the last of it".to_owned(),
                     seconds => format!("{} left", words::duration(seconds)),

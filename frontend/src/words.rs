@@ -14,7 +14,11 @@ pub fn size(bytes: u64) -> String {
         unit += 1;
     }
     // 9.95 would print as "10.0".
-    if scaled < 9.95 { format!("{scaled:.1} {}", UNITS[unit]) } else { format!("{scaled:.0} {}", UNITS[unit]) }
+    if scaled < 9.95 {
+        format!("{scaled:.1} {}", UNITS[unit])
+    } else {
+        format!("{scaled:.0} {}", UNITS[unit])
+    }
 }
 
 /// Bytes per second.
@@ -32,7 +36,7 @@ pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -97,7 +101,15 @@ mod tests {
 
     #[test]
     fn a_duration_is_coarser_the_longer_it_is() {
-        let cases = [(0, "a second"), (59, "59 seconds"), (61, "a minute"), (3599, "59 minutes"), (3600, "1 h"), (5400, "1 h 30 min"), (90_000, "1 day")];
+        let cases = [
+            (0, "a second"),
+            (59, "59 seconds"),
+            (61, "a minute"),
+            (3599, "59 minutes"),
+            (3600, "1 h"),
+            (5400, "1 h 30 min"),
+            (90_000, "1 day"),
+        ];
         for (seconds, expected) in cases {
             assert_eq!(duration(seconds), expected);
         }

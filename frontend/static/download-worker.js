@@ -1,23 +1,28 @@
 // The service worker: turns bytes that the page's worker has decrypted into a download that the browser writes to disk
 // as they come. It answers /download/… only, asks no server, and keeps nothing.
 //
-// Page -> here:        {open: {id, name, bytes, port}}, answered with {opened: id}; {alive: true}, so that the browser
-//                      does not end this worker while a download waits for a slow node
+// Page -> here:        {open: {id, name, bytes, port}}, answered with {opened: id}; {stop: id}, after which a download
+//                      that has not ended fails; {alive: true}, so that the browser does not end this worker while a
+//                      download waits for a slow node
 // here -> the port:    {pull: true} asks for one chunk; {cancel: true}: the person stopped the download
 // the port -> here:    {chunk}, {end: true}, {failed: true}, or {alive: true} while a chunk takes its time
 "use strict";
 
 const SILENCE_MS_MAX = 60_000; // longer than any pause between two signs of life: then the other side is gone
-const downloads = new Map();
+const downloads = new Map(); // announced, not asked for yet
+const stops = new Map(); // under way: how to fail it
 
 addEventListener("install", () => skipWaiting());
 addEventListener("activate", (event) => event.waitUntil(clients.claim()));
 
 addEventListener("message", (event) => {
-  const { open } = event.data;
+  const { open, stop } = event.data;
   if (open) {
     downloads.set(open.id, open);
     event.source.postMessage({ opened: open.id });
+  } else if (stop) {
+    downloads.delete(stop);
+    stops.get(stop)?.();
   }
 });
 
@@ -30,7 +35,7 @@ addEventListener("fetch", (event) => {
   event.respondWith(download ? respond(download) : new Response("This download is not known any more.", { status: 404 }));
 });
 
-function respond({ name, bytes, port }) {
+function respond({ id, name, bytes, port }) {
   const headers = new Headers({
     "Content-Type": "application/octet-stream",
     "Content-Disposition": `attachment; filename*=UTF-8''${encode(name)}`,
@@ -39,16 +44,22 @@ function respond({ name, bytes, port }) {
     "Cache-Control": "no-store",
   });
   if (bytes !== null) headers.set("Content-Length", String(bytes));
-  return new Response(stream(bytes, port), { headers });
+  return new Response(stream(id, bytes, port), { headers });
 }
 
 // A download that ends early must never look complete: every end that is not announced, and every announced end with
 // another length than promised, is an error of the stream.
-function stream(bytes, port) {
+function stream(id, bytes, port) {
   let sent = 0;
   let over = false;
   let pulled = null;
   let watchdog;
+  const end = () => {
+    over = true;
+    clearTimeout(watchdog);
+    stops.delete(id);
+    port.close();
+  };
 
   return new ReadableStream(
     {
@@ -56,9 +67,7 @@ function stream(bytes, port) {
         const fail = () => finish(() => controller.error(new Error("the restore stopped early")));
         const finish = (how) => {
           if (over) return;
-          over = true;
-          clearTimeout(watchdog);
-          port.close();
+          end();
           how();
           pulled?.();
         };
@@ -80,6 +89,7 @@ function stream(bytes, port) {
             fail();
           }
         };
+        stops.set(id, fail);
         watch();
       },
       pull() {
@@ -90,10 +100,8 @@ function stream(bytes, port) {
         });
       },
       cancel() {
-        over = true;
-        clearTimeout(watchdog);
         port.postMessage({ cancel: true });
-        port.close();
+        end();
       },
     },
     { highWaterMark: 2 },

@@ -10,7 +10,8 @@ pub(super) fn window() -> Window {
 
 /// Browsers give the ciphers to pages from https and from this very machine only.
 pub(super) fn can_encrypt() -> bool {
-    let subtle = Reflect::get(&window(), &"crypto".into()).and_then(|crypto| Reflect::get(&crypto, &"subtle".into()));
+    let subtle =
+        Reflect::get(&window(), &"crypto".into()).and_then(|crypto| Reflect::get(&crypto, &"subtle".into()));
     window().is_secure_context() && subtle.is_ok_and(|subtle| subtle.is_object())
 }
 

@@ -5,8 +5,8 @@ use gloo_events::EventListener;
 use gloo_timers::callback::{Interval, Timeout};
 use gloo_timers::future::TimeoutFuture;
 use js_sys::{Object, Reflect};
-use wasm_bindgen::{JsCast, JsValue};
 use tokio::sync::oneshot;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     HtmlIFrameElement, MessageChannel, MessageEvent, MessagePort, RegistrationOptions, ServiceWorker,
@@ -43,6 +43,7 @@ pub(super) async fn restore(
     let service_worker = service_worker().await.map_err(|_| no_service_worker())?;
     let channel = MessageChannel::new().map_err(|_| no_service_worker())?;
     let id = format!("{:08x}{:08x}", distinct(), file.download);
+    let _stop = StopOnDrop { service_worker: service_worker.clone(), id: id.clone() };
     announce(&service_worker, &id, &file, &channel.port1()).await?;
     navigate(&format!("{SCOPE}{id}")).map_err(|_| no_service_worker())?;
     let _alive = Interval::new(ALIVE_MS, move || {
@@ -59,6 +60,20 @@ pub(super) async fn restore(
     .await
 }
 
+/// However a restore ends here, nothing more comes: a download that is not complete by then fails at once.
+struct StopOnDrop {
+    service_worker: ServiceWorker,
+    id: String,
+}
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        let message = object(&[("stop", self.id.as_str().into())]);
+        // A service worker that is gone has taken its downloads along.
+        let _ = self.service_worker.post_message(&message);
+    }
+}
+
 fn container() -> ServiceWorkerContainer {
     window().navigator().service_worker()
 }
@@ -70,7 +85,8 @@ async fn service_worker() -> Result<ServiceWorker, JsValue> {
     }
     let options = RegistrationOptions::new();
     options.set_scope(SCOPE);
-    let registration = JsFuture::from(container().register_with_options(SERVICE_WORKER_URL, &options)).await?;
+    let registration =
+        JsFuture::from(container().register_with_options(SERVICE_WORKER_URL, &options)).await?;
     let registration: ServiceWorkerRegistration = registration.unchecked_into();
     for _ in 0..START_TRIES {
         if let Some(active) = registration.active() {
@@ -82,25 +98,35 @@ async fn service_worker() -> Result<ServiceWorker, JsValue> {
 }
 
 /// Tells the service worker of a download, and waits until it knows.
-async fn announce(worker: &ServiceWorker, id: &str, file: &Opened, port: &MessagePort) -> Result<(), Failure> {
-    let (known, knows) = oneshot::channel();
-    let (mut known, expected) = (Some(known), id.to_owned());
+async fn announce(
+    worker: &ServiceWorker,
+    id: &str,
+    file: &Opened,
+    port: &MessagePort,
+) -> Result<(), Failure> {
+    let (opened, is_open) = oneshot::channel();
+    let (mut opened, expected) = (Some(opened), id.to_owned());
     let container = container();
     let _listener = EventListener::new(&container, "message", move |event| {
         let answer = Reflect::get(&event.unchecked_ref::<MessageEvent>().data(), &"opened".into());
-        if answer.is_ok_and(|opened| opened.as_string().as_ref() == Some(&expected))
-            && let Some(known) = known.take()
+        if answer.is_ok_and(|answered| answered.as_string().as_ref() == Some(&expected))
+            && let Some(opened) = opened.take()
         {
             // The other end waits below, or was cancelled.
-            let _ = known.send(());
+            let _ = opened.send(());
         }
     });
     let bytes = file.bytes.map_or(JsValue::NULL, |bytes| JsValue::from_f64(bytes as f64));
-    let open = object(&[("id", id.into()), ("name", file.name.as_str().into()), ("bytes", bytes), ("port", port.into())]);
+    let open = object(&[
+        ("id", id.into()),
+        ("name", file.name.as_str().into()),
+        ("bytes", bytes),
+        ("port", port.into()),
+    ]);
     worker
         .post_message_with_transferable(&object(&[("open", open)]), &js_sys::Array::of1(port))
         .map_err(|_| no_service_worker())?;
-    knows.await.map_err(|_| no_service_worker())
+    is_open.await.map_err(|_| no_service_worker())
 }
 
 /// Opens an address in a hidden frame: its answer is an attachment, so nothing but a download comes of it.
@@ -127,7 +153,8 @@ fn no_service_worker() -> Failure {
     Failure {
         what: "This browser does not let Triplicate write downloads to disk.".to_owned(),
         safe: "The file is unchanged in your backup.".to_owned(),
-        advice: "Private windows and some settings switch service workers off; try an ordinary window.".to_owned(),
+        advice: "Private windows and some settings switch service workers off; try an ordinary window."
+            .to_owned(),
         retryable: true,
         signed_out: false,
     }

@@ -3,9 +3,7 @@
 use js_sys::{Array, Function, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{
-    DataTransfer, File, FileList, FileSystemDirectoryEntry, FileSystemEntry, FileSystemFileEntry,
-};
+use web_sys::{DataTransfer, File, FileList, FileSystemDirectoryEntry, FileSystemEntry, FileSystemFileEntry};
 
 use crate::drop_list::Found;
 
@@ -29,7 +27,8 @@ impl Gathered {
 pub(super) fn from_list(list: &FileList) -> Gathered {
     let mut gathered = Gathered::default();
     for file in (0..list.length()).filter_map(|at| list.get(at)) {
-        let relative = Reflect::get(&file, &"webkitRelativePath".into()).ok().and_then(|path| path.as_string());
+        let relative =
+            Reflect::get(&file, &"webkitRelativePath".into()).ok().and_then(|path| path.as_string());
         let path = relative.filter(|path| !path.is_empty()).unwrap_or_else(|| file.name());
         gathered.add(path.split('/').map(str::to_owned).collect(), file);
     }
@@ -54,7 +53,12 @@ pub(super) async fn walk(entries: Vec<FileSystemEntry>) -> Gathered {
     while let Some((path, entry)) = open.pop() {
         let read = if entry.is_directory() {
             children(entry.unchecked_ref()).await.map(|children| {
-                open.extend(children.into_iter().rev().map(|child| ([path.clone(), vec![child.name()]].concat(), child)));
+                open.extend(
+                    children
+                        .into_iter()
+                        .rev()
+                        .map(|child| ([path.clone(), vec![child.name()]].concat(), child)),
+                );
             })
         } else {
             file(entry.unchecked_ref()).await.map(|file| gathered.add(path.clone(), file))

@@ -82,7 +82,8 @@ impl Port {
             EventListener::new(&worker, "error", move |event| {
                 // The event may quote a script; its text is for the console, which the browser has written already.
                 let _: &ErrorEvent = event.unchecked_ref();
-                breaker.fail_all(&Failure::broken("The part of Triplicate that encrypts stopped unexpectedly."));
+                breaker
+                    .fail_all(&Failure::broken("The part of Triplicate that encrypts stopped unexpectedly."));
             }),
         ];
         Ok(Self { line, _listeners: listeners })
@@ -101,11 +102,13 @@ impl Port {
         report: impl Fn(Report) + 'static,
     ) -> Result<O::Answer, Failure> {
         let (answer, answered) = oneshot::channel();
-        let guard = self.line.ask(operation.into(), attachments, Pending { answer, report: Box::new(report) });
+        let guard =
+            self.line.ask(operation.into(), attachments, Pending { answer, report: Box::new(report) });
         let stopped = || Failure::broken("The part of Triplicate that encrypts was stopped.");
         let json = answered.await.map_err(|_| stopped())??;
         drop(guard);
-        serde_json::from_str(&json).map_err(|_| Failure::broken("An answer from the worker could not be read."))
+        serde_json::from_str(&json)
+            .map_err(|_| Failure::broken("An answer from the worker could not be read."))
     }
 }
 
@@ -136,11 +139,11 @@ impl Line {
         let json = serde_json::to_string(message).expect("messages are plain data");
         match &mut *self.outbox.borrow_mut() {
             Some(outbox) => outbox.push((json, attachments)),
-            None => self.post(&json, attachments),
+            None => self.post(&json, &attachments),
         }
     }
 
-    fn post(&self, json: &str, attachments: Attachments) {
+    fn post(&self, json: &str, attachments: &Attachments) {
         let (beside, given) = (Array::new(), Array::new());
         for value in &attachments.cloned {
             beside.push(value);
@@ -150,7 +153,9 @@ impl Line {
             given.push(port);
         }
         let message = Array::of2(&JsValue::from_str(json), &beside);
-        self.worker.post_message_with_transfer(&message, &given).expect("strings, files and ports can be cloned");
+        self.worker
+            .post_message_with_transfer(&message, &given)
+            .expect("strings, files and ports can be cloned");
     }
 
     fn receive(&self, event: &MessageEvent) {
@@ -159,8 +164,9 @@ impl Line {
         };
         match message {
             FromWorker::Ready => {
-                let waiting = self.outbox.take().unwrap_or_default();
-                waiting.into_iter().for_each(|(json, attachments)| self.post(&json, attachments));
+                for (json, attachments) in self.outbox.take().unwrap_or_default() {
+                    self.post(&json, &attachments);
+                }
             }
             FromWorker::Progress(call, progress) => self.report(call, Report::Backup(progress)),
             FromWorker::Restored(call, bytes) => self.report(call, Report::Restored(bytes)),

@@ -129,9 +129,9 @@ pub(super) fn SessionProvider(props: &Props) -> Html {
             presence.note();
             status.set(Status::Unlocked(signed_in));
             // An address that only makes sense outside leads to the overview.
-            if let Some(router) = router.as_ref().filter(|router| {
-                matches!(router.active(), Some(Route::Setup | Route::SignIn))
-            }) {
+            if let Some(router) =
+                router.as_ref().filter(|router| matches!(router.active(), Some(Route::Setup | Route::SignIn)))
+            {
                 router.replace(Route::Overview);
             }
         })
@@ -175,7 +175,8 @@ fn use_idle_lock(unlocked: bool, presence: Presence, lock: Callback<Option<Strin
         let watch = unlocked.then(|| {
             let listeners = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"].map(|event| {
                 let presence = presence.clone();
-                let options = EventListenerOptions { passive: true, ..EventListenerOptions::run_in_capture_phase() };
+                let options =
+                    EventListenerOptions { passive: true, ..EventListenerOptions::run_in_capture_phase() };
                 EventListener::new_with_options(&window(), event, options, move |_| presence.note())
             });
             let clock = Interval::new(IDLE_CHECK_MS, move || {

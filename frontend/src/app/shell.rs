@@ -102,7 +102,7 @@ fn Sidebar(props: &SidebarProps) -> Html {
     let link = |to: Route, name: &'static str| {
         let current = route == to;
         let onclick = {
-            let (router, to, followed, place) = (router.clone(), to.clone(), props.followed.clone(), place.clone());
+            let (router, followed, place) = (router.clone(), props.followed.clone(), place.clone());
             Callback::from(move |event: MouseEvent| {
                 // A click that asks for another tab or window is the browser's.
                 if event.ctrl_key() || event.meta_key() || event.shift_key() {
@@ -111,13 +111,13 @@ fn Sidebar(props: &SidebarProps) -> Html {
                 event.prevent_default();
                 match (&to, &router) {
                     (Route::Files, _) => place.go(Vec::new()),
-                    (_, Some(router)) => router.push(to.clone()),
+                    (_, Some(router)) => router.push(to),
                     (_, None) => {}
                 }
                 followed.emit(());
             })
         };
-        let href = router.as_ref().map(|router| router.render_target(to.clone()));
+        let href = router.as_ref().map(|router| router.render_target(to));
         html!(
             <li class="pf-v6-c-nav__item">
                 <a

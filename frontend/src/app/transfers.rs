@@ -47,9 +47,13 @@ impl Reducible for Store {
     type Action = (TransferId, Event);
 
     fn reduce(self: Rc<Self>, (id, event): Self::Action) -> Rc<Self> {
-        let is_backup = self.transfers.iter().any(|known| known.id == id && known.direction == Direction::Backup);
+        let is_backup =
+            self.transfers.iter().any(|known| known.id == id && known.direction == Direction::Backup);
         let finished = is_backup && matches!(event, Event::Done(_));
-        Rc::new(Self { transfers: self.transfers.after(id, event), backups: self.backups + u32::from(finished) })
+        Rc::new(Self {
+            transfers: self.transfers.after(id, event),
+            backups: self.backups + u32::from(finished),
+        })
     }
 }
 
@@ -163,9 +167,9 @@ impl Desk {
         });
         self.jobs.borrow_mut().insert(id, (job, handle));
         spawn_local(async move {
-        // Aborted or not, what there was to tell has been told.
-        let _ = work.await;
-    });
+            // Aborted or not, what there was to tell has been told.
+            let _ = work.await;
+        });
     }
 
     async fn backup(
@@ -187,7 +191,12 @@ impl Desk {
         Ok(told(&summary.await?, list, unreadable))
     }
 
-    async fn restore(self: &Rc<Self>, id: TransferId, path: &Folder, is_folder: bool) -> Result<String, Failure> {
+    async fn restore(
+        self: &Rc<Self>,
+        id: TransferId,
+        path: &Folder,
+        is_folder: bool,
+    ) -> Result<String, Failure> {
         let worker = self.session.borrow().worker();
         let open = Open { path: path.clone(), folder: is_folder };
         let desk = self.clone();
@@ -200,8 +209,10 @@ impl Desk {
             };
             self.dispatch.dispatch((id, event));
         };
-        download::restore(worker.port()?, open, opened, move |bytes| desk.progress(id, Phase::Transferring, 0, bytes))
-            .await?;
+        download::restore(worker.port()?, open, opened, move |bytes| {
+            desk.progress(id, Phase::Transferring, 0, bytes)
+        })
+        .await?;
         Ok("Restored. Every byte was checked on the way.".to_owned())
     }
 
@@ -232,7 +243,7 @@ impl Job {
 
 /// What a backup did, in words.
 fn told(summary: &BackupSummary, list: &DropList, unreadable: &[String]) -> String {
-    let mut sentence = format!(
+    let sentence = format!(
         "{} backed up, {} sent.",
         words::count(summary.files, "file", "files"),
         words::size(summary.sent_bytes)
@@ -244,10 +255,7 @@ fn told(summary: &BackupSummary, list: &DropList, unreadable: &[String]) -> Stri
         .chain(unreadable.iter().map(|path| format!("{path} (the browser could not read it)")))
         .chain(summary.unreadable.iter().map(|(path, reason)| format!("{} ({reason})", path.join("/"))));
     let left_out: Vec<String> = left_out.collect();
-    if !left_out.is_empty() {
-        sentence.push_str(&format!(" Not backed up: {}.", left_out.join(", ")));
-    }
-    sentence
+    if left_out.is_empty() { sentence } else { format!("{sentence} Not backed up: {}.", left_out.join(", ")) }
 }
 
 /// Asks before the page is left while something runs.
@@ -256,7 +264,12 @@ fn use_leave_warning(running: bool) {
     use_effect_with(running, |&running| {
         let listener = running.then(|| {
             let options = gloo_events::EventListenerOptions::enable_prevent_default();
-            EventListener::new_with_options(&window(), "beforeunload", options, |event| event.prevent_default())
+            EventListener::new_with_options(
+                &window(),
+                "beforeunload",
+                options,
+                web_sys::Event::prevent_default,
+            )
         });
         move || drop(listener)
     });

@@ -7,12 +7,16 @@ use client::Account;
 use protocol::accounts::RegistrationResponse;
 
 pub(super) async fn registration(desk: &Desk) -> Result<RegistrationResponse, Failure> {
-    desk.client.registration().await.map_err(failure::told)
+    desk.client.registration().await.map_err(|error| failure::told(&error))
 }
 
 pub(super) async fn prepare(desk: &Desk, ask: PrepareAccount) -> Result<RecoveryKit, Failure> {
     let login = ask.login.to_ascii_lowercase();
-    let pending = desk.client.prepare_account(&ask.login, &ask.passphrase).await.map_err(failure::told)?;
+    let pending = desk
+        .client
+        .prepare_account(&ask.login, &ask.passphrase)
+        .await
+        .map_err(|error| failure::told(&error))?;
     let groups = pending.recovery_text().split('-').map(str::to_owned).collect();
     desk.pending.replace(Some(pending));
     Ok(RecoveryKit { login, groups })
@@ -29,26 +33,27 @@ pub(super) async fn register(desk: &Desk, ask: Register) -> Result<Registered, F
         Ok(account) => Ok(Registered::Done(open(desk, account).await?)),
         Err(error) => {
             desk.pending.replace(Some(pending));
-            Err(failure::told(error))
+            Err(failure::told(&error))
         }
     }
 }
 
 pub(super) async fn sign_in(desk: &Desk, ask: SignIn) -> Result<SignedIn, Failure> {
-    let account = desk.client.sign_in(&ask.login, &ask.passphrase).await.map_err(failure::told)?;
+    let account =
+        desk.client.sign_in(&ask.login, &ask.passphrase).await.map_err(|error| failure::told(&error))?;
     open(desk, account).await
 }
 
 pub(super) async fn sign_out(desk: &Desk) -> Result<(), Failure> {
     let open = desk.open.take();
     match open {
-        Some(open) => open.account.sign_out().await.map_err(failure::told),
+        Some(open) => open.account.sign_out().await.map_err(|error| failure::told(&error)),
         None => Ok(()),
     }
 }
 
 async fn open(desk: &Desk, account: Account) -> Result<SignedIn, Failure> {
-    let vault = account.open_vault().await.map_err(failure::told)?;
+    let vault = account.open_vault().await.map_err(|error| failure::told(&error))?;
     let signed_in = SignedIn { login: account.login().to_owned(), role: account.role() };
     desk.open.replace(Some(Open { account, vault }));
     Ok(signed_in)

@@ -15,7 +15,7 @@ pub(super) async fn answer(
     request: Request,
     attachments: Vec<JsValue>,
 ) -> Result<String, Failure> {
-    match request {
+    Ok(match request {
         Request::Registration(_) => json(account::registration(desk).await?),
         Request::SuggestPassphrase(_) => json(passphrase::suggest()?),
         Request::JudgePassphrase(ask) => json(passphrase::judge(&ask)),
@@ -30,9 +30,9 @@ pub(super) async fn answer(
         Request::Backup(ask) => json(backup::backup(desk, call, ask, attachments).await?),
         Request::Open(ask) => json(download::open(desk, ask).await?),
         Request::Stream(ask) => json(download::stream(desk, call, &ask, attachments).await?),
-    }
+    })
 }
 
-fn json(answer: impl Serialize) -> Result<String, Failure> {
-    Ok(serde_json::to_string(&answer).expect("answers are plain data"))
+fn json(answer: impl Serialize) -> String {
+    serde_json::to_string(&answer).expect("answers are plain data")
 }

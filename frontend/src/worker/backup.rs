@@ -33,7 +33,7 @@ pub(super) async fn backup(
     });
     let progress = Rc::new(Progress::default());
     let _reports = report(desk, call, &progress);
-    let summary = vault.backup(files.collect(), &progress).await.map_err(failure::told)?;
+    let summary = vault.backup(files.collect(), &progress).await.map_err(|error| failure::told(&error))?;
     Ok(BackupSummary {
         files: summary.files,
         bytes: summary.bytes,

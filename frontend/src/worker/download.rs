@@ -26,12 +26,12 @@ pub(super) type Download = LocalBoxStream<'static, Result<Vec<u8>, Error>>;
 
 pub(super) async fn open(desk: &Desk, ask: Open) -> Result<Opened, Failure> {
     let vault = desk.vault()?;
-    let source = vault.uploads().map_err(failure::told)?;
+    let source = vault.uploads().map_err(|error| failure::told(&error))?;
     let (name, bytes, stream) = if ask.folder {
-        let zip = vault.open_zip(source, &[ask.path]).await.map_err(failure::told)?;
+        let zip = vault.open_zip(source, &[ask.path]).await.map_err(|error| failure::told(&error))?;
         (zip.name, None, zip.stream)
     } else {
-        let file = vault.open_file(source, &ask.path).await.map_err(failure::told)?;
+        let file = vault.open_file(source, &ask.path).await.map_err(|error| failure::told(&error))?;
         (file.name, Some(file.size), file.stream)
     };
     let download = desk.number();
@@ -51,7 +51,7 @@ pub(super) async fn stream(
     let mut chunks = download.ok_or_else(failure::locked)?;
     let sent = Rc::new(Cell::new(0_u64));
     let _reports = report(desk, call, &sent);
-    while let Some(chunk) = chunks.try_next().await.map_err(failure::told)? {
+    while let Some(chunk) = chunks.try_next().await.map_err(|error| failure::told(&error))? {
         if chunk.is_empty() {
             continue;
         }

@@ -8,9 +8,9 @@ use crate::failure::Failure;
 const UNCHANGED: &str = "Everything that was backed up before is unchanged.";
 
 /// What happened, what is safe, what to do.
-pub(super) fn told(error: Error) -> Failure {
+pub(super) fn told(error: &Error) -> Failure {
     let what = sentence(&error.to_string());
-    let (safe, advice) = consolation(&error);
+    let (safe, advice) = consolation(error);
     Failure {
         what,
         safe: safe.to_owned(),
@@ -33,9 +33,10 @@ pub(super) fn locked() -> Failure {
 
 fn consolation(error: &Error) -> (&'static str, &'static str) {
     match error {
-        Error::WrongPassword => {
-            ("Your files are safe, and nothing was changed.", "Check the login, the keyboard's language and Caps Lock.")
-        }
+        Error::WrongPassword => (
+            "Your files are safe, and nothing was changed.",
+            "Check the login, the keyboard's language and Caps Lock.",
+        ),
         Error::Login(_) | Error::Password(_) | Error::Name(_) => ("Nothing was sent.", "Choose another one."),
         Error::Kdf(_) => ("Nothing was sent.", "Ask whoever runs this server."),
         Error::Network { .. } => (
@@ -43,15 +44,18 @@ fn consolation(error: &Error) -> (&'static str, &'static str) {
             "Check that the server runs and that you are online, then try again: what has arrived is not sent twice.",
         ),
         Error::TooFewCopies(_) => (UNCHANGED, "Look at the Nodes page, bring nodes back, and try again."),
-        Error::Unreadable(_) | Error::Tree(_) => {
-            ("Nothing was deleted.", "Look at the Nodes page: it can be read again when a node that holds it is up.")
-        }
-        Error::Damaged { .. } => {
-            ("The download was stopped, so that no damaged file looks whole.", "Restore it from an earlier snapshot.")
-        }
-        Error::Untrusted(_) | Error::Unverified(_) => {
-            ("Nothing was changed, and nothing was sent.", "Ask whoever runs this server, and keep this message.")
-        }
+        Error::Unreadable(_) | Error::Tree(_) => (
+            "Nothing was deleted.",
+            "Look at the Nodes page: it can be read again when a node that holds it is up.",
+        ),
+        Error::Damaged { .. } => (
+            "The download was stopped, so that no damaged file looks whole.",
+            "Restore it from an earlier snapshot.",
+        ),
+        Error::Untrusted(_) | Error::Unverified(_) => (
+            "Nothing was changed, and nothing was sent.",
+            "Ask whoever runs this server, and keep this message.",
+        ),
         Error::NotFound(_) => (UNCHANGED, "It may have been deleted in another window; reload the page."),
         Error::Busy => (UNCHANGED, "Try again."),
         Error::Api { code, .. } => refused(*code),
@@ -62,18 +66,22 @@ fn consolation(error: &Error) -> (&'static str, &'static str) {
 fn refused(code: ErrorCode) -> (&'static str, &'static str) {
     match code {
         ErrorCode::Unauthenticated => (UNCHANGED, "Sign in again."),
-        ErrorCode::WrongCredentials => {
-            ("Your files are safe, and nothing was changed.", "Check the login, the keyboard's language and Caps Lock.")
-        }
+        ErrorCode::WrongCredentials => (
+            "Your files are safe, and nothing was changed.",
+            "Check the login, the keyboard's language and Caps Lock.",
+        ),
         ErrorCode::InvalidSetupToken => {
             ("No account was made.", "Open the newest setup link: the server prints it when it starts.")
         }
-        ErrorCode::RegistrationClosed => ("No account was made.", "Ask whoever runs this server for an invitation."),
+        ErrorCode::RegistrationClosed => {
+            ("No account was made.", "Ask whoever runs this server for an invitation.")
+        }
         ErrorCode::LoginTaken => ("No account was made.", "Go back and choose another login."),
         ErrorCode::TooManyRequests => (UNCHANGED, "Wait a few minutes, then try again."),
-        ErrorCode::InsufficientZones => {
-            (UNCHANGED, "Too few storage nodes are up. Look at the Nodes page, bring them back, and try again.")
-        }
+        ErrorCode::InsufficientZones => (
+            UNCHANGED,
+            "Too few storage nodes are up. Look at the Nodes page, bring them back, and try again.",
+        ),
         ErrorCode::Unavailable | ErrorCode::RequestTimeout => (UNCHANGED, "Try again in a moment."),
         _ => (UNCHANGED, "Try again; if it stays so, show this to whoever runs this server."),
     }

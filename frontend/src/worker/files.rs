@@ -2,13 +2,13 @@
 
 use super::{Desk, failure};
 use crate::failure::Failure;
-use crate::message::{Entry, EntryKind, List, Overview, Remove, RemovalId, Source, Tally, UndoRemove};
+use crate::message::{Entry, EntryKind, List, Overview, RemovalId, Remove, Source, Tally, UndoRemove};
 
 pub(super) async fn list(desk: &Desk, ask: List) -> Result<Vec<Entry>, Failure> {
     let vault = desk.vault()?;
-    vault.refresh().await.map_err(failure::told)?;
-    let source = vault.uploads().map_err(failure::told)?;
-    let listed = vault.list(source, &ask.folder).await.map_err(failure::told)?;
+    vault.refresh().await.map_err(|error| failure::told(&error))?;
+    let source = vault.uploads().map_err(|error| failure::told(&error))?;
+    let listed = vault.list(source, &ask.folder).await.map_err(|error| failure::told(&error))?;
     Ok(listed.into_iter().map(entry).collect())
 }
 
@@ -28,11 +28,11 @@ fn entry(listed: client::ListedEntry) -> Entry {
 
 pub(super) async fn survey(desk: &Desk) -> Result<Overview, Failure> {
     let vault = desk.vault()?;
-    vault.refresh().await.map_err(failure::told)?;
+    vault.refresh().await.map_err(|error| failure::told(&error))?;
     let mut categories = [Tally::default(); 7];
     let mut sources = Vec::new();
     for source in vault.sources() {
-        let totals = vault.totals(source.source).await.map_err(failure::told)?;
+        let totals = vault.totals(source.source).await.map_err(|error| failure::told(&error))?;
         let mut tally = Tally::default();
         for (sum, of_source) in categories.iter_mut().zip(totals.tallies()) {
             for counted in [sum, &mut tally] {
@@ -43,14 +43,14 @@ pub(super) async fn survey(desk: &Desk) -> Result<Overview, Failure> {
         let newest_ms = source.newest.map(|newest| newest.created_ms);
         sources.push(Source { source: source.source, name: source.name, tally, newest_ms });
     }
-    let status = vault.status().await.map_err(failure::told)?;
+    let status = vault.status().await.map_err(|error| failure::told(&error))?;
     Ok(Overview { categories, sources, status })
 }
 
 pub(super) async fn remove(desk: &Desk, ask: Remove) -> Result<RemovalId, Failure> {
     let vault = desk.vault()?;
-    let source = vault.uploads().map_err(failure::told)?;
-    let removed = vault.remove(source, &ask.paths).await.map_err(failure::told)?;
+    let source = vault.uploads().map_err(|error| failure::told(&error))?;
+    let removed = vault.remove(source, &ask.paths).await.map_err(|error| failure::told(&error))?;
     let removal = desk.number();
     desk.removals.borrow_mut().insert(removal, removed);
     Ok(removal)
@@ -60,5 +60,5 @@ pub(super) async fn undo_remove(desk: &Desk, ask: UndoRemove) -> Result<(), Fail
     let vault = desk.vault()?;
     // Undone twice: the second has nothing left to do.
     let Some(removed) = desk.removals.borrow_mut().remove(&ask.removal) else { return Ok(()) };
-    vault.undo_remove(removed).await.map_err(failure::told)
+    vault.undo_remove(removed).await.map_err(|error| failure::told(&error))
 }

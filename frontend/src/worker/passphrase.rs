@@ -14,7 +14,8 @@ const JUDGED_CHARS_MAX: usize = 100;
 pub(super) fn suggest() -> Result<String, Failure> {
     let mut bytes = [0; 2 * NUMBERS];
     getrandom::fill(&mut bytes).map_err(|_| Failure::broken("This browser gave no random numbers."))?;
-    let numbers: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
+    let numbers: Vec<u16> =
+        bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
     from_random(&EFF_LONG_WORDLIST, &numbers)
         .ok_or_else(|| Failure::broken("This browser gave no usable random numbers."))
 }

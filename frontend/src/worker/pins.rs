@@ -30,7 +30,9 @@ pub(super) async fn save(login: &str, pin: &Pin) -> Result<(), Error> {
 async fn open() -> Result<Database, Error> {
     let mut request = Factory::new()?.open(DATABASE, Some(VERSION))?;
     request.on_upgrade_needed(|event| {
-        let created = event.database().and_then(|database| database.create_object_store(STORE, ObjectStoreParams::new()));
+        let created = event
+            .database()
+            .and_then(|database| database.create_object_store(STORE, ObjectStoreParams::new()));
         // The request that waits for the upgrade reports the same failure.
         drop(created);
     });

@@ -37,7 +37,10 @@ pub(in crate::app) fn DropZone() -> Html {
 }
 
 #[hook]
-fn use_drop_listeners(is_over: UseStateSetter<bool>, current: Rc<RefCell<Option<(Place, TransfersContext)>>>) {
+fn use_drop_listeners(
+    is_over: UseStateSetter<bool>,
+    current: Rc<RefCell<Option<(Place, TransfersContext)>>>,
+) {
     use_effect_with((), move |()| {
         let options = EventListenerOptions::enable_prevent_default();
         let over = is_over.clone();

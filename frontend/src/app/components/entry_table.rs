@@ -115,7 +115,9 @@ fn EntryRow(props: &RowProps) -> Html {
         EntryKind::Link => html!(<span>{ Icon::ShareSquare }{ format!(" {} (link)", entry.name) }</span>),
     };
     let size = match entry.kind {
-        EntryKind::Folder => format!("{} in {}", words::size(entry.bytes), words::count(entry.files, "file", "files")),
+        EntryKind::Folder => {
+            format!("{} in {}", words::size(entry.bytes), words::count(entry.files, "file", "files"))
+        }
         EntryKind::File => words::size(entry.bytes),
         EntryKind::Link => String::new(),
     };

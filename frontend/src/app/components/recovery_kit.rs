@@ -21,7 +21,11 @@ pub(in crate::app) fn RecoveryKitView(props: &Props) -> Html {
             let (text, told) = (text.clone(), told.clone());
             spawn_local(async move {
                 let copied = JsFuture::from(window().navigator().clipboard().write_text(&text)).await;
-                let sentence = if copied.is_ok() { "Copied. Clear the clipboard later." } else { "This browser did not copy it." };
+                let sentence = if copied.is_ok() {
+                    "Copied. Clear the clipboard later."
+                } else {
+                    "This browser did not copy it."
+                };
                 told.set(sentence.to_owned());
             });
         })
@@ -38,7 +42,11 @@ pub(in crate::app) fn RecoveryKitView(props: &Props) -> Html {
         let (kit, told) = (props.kit.clone(), told.clone());
         Callback::from(move |_| {
             let saved = save_text("triplicate-recovery-key.txt", &sheet(&kit));
-            let sentence = if saved.is_ok() { "Saved. Move it off this machine." } else { "This browser did not save it." };
+            let sentence = if saved.is_ok() {
+                "Saved. Move it off this machine."
+            } else {
+                "This browser did not save it."
+            };
             told.set(sentence.to_owned());
         })
     };

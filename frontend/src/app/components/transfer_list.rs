@@ -5,8 +5,8 @@ use yew::prelude::*;
 
 use super::failure_alert::FailureAlert;
 use super::frame::Section;
-use crate::app::transfers::use_transfers;
-use crate::transfer::{Direction, State, Transfer};
+use crate::app::transfers::{TransfersContext, use_transfers};
+use crate::transfer::{Direction, State, Transfer, TransferId};
 
 #[component]
 pub(in crate::app) fn TransferList() -> Html {
@@ -40,7 +40,7 @@ fn TransferRow(props: &Props) -> Html {
     let context = use_transfers();
     let transfer = &props.transfer;
     let id = transfer.id;
-    let act = |act: fn(&crate::app::transfers::TransfersContext, u32)| {
+    let act = |act: fn(&TransfersContext, TransferId)| {
         let context = context.clone();
         Callback::from(move |_: MouseEvent| act(&context, id))
     };
@@ -57,21 +57,25 @@ fn TransferRow(props: &Props) -> Html {
         html!(<Button variant={ButtonVariant::Link} label={label.to_owned()} {aria_label} {onclick} />)
     };
     let (state, body, buttons) = match &transfer.state {
-        State::Running(_) => ("running", html!(<Bar transfer={transfer.clone()} />), button("Cancel", act(|all, id| all.cancel(id)))),
+        State::Running(_) => (
+            "running",
+            html!(<Bar transfer={transfer.clone()} />),
+            button("Cancel", act(TransfersContext::cancel)),
+        ),
         State::Done(sentence) => (
             "done",
             html!(<p role="status">{ Icon::CheckCircle }{ format!(" {sentence}") }</p>),
-            button("Dismiss", act(|all, id| all.dismiss(id))),
+            button("Dismiss", act(TransfersContext::dismiss)),
         ),
         State::Cancelled => (
             "cancelled",
             html!(<p role="status">{ "Cancelled. What was backed up before is unchanged." }</p>),
-            html!(<>{ button("Try again", act(|all, id| all.retry(id))) }{ button("Dismiss", act(|all, id| all.dismiss(id))) }</>),
+            html!(<>{ button("Try again", act(TransfersContext::retry)) }{ button("Dismiss", act(TransfersContext::dismiss)) }</>),
         ),
         State::Failed(failure) => (
             "failed",
             html!(<FailureAlert failure={failure.clone()} {retry} />),
-            button("Dismiss", act(|all, id| all.dismiss(id))),
+            button("Dismiss", act(TransfersContext::dismiss)),
         ),
     };
     html!(

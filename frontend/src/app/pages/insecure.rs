@@ -8,7 +8,12 @@ use crate::app::components::frame::Frame;
 #[component]
 pub(in crate::app) fn Insecure() -> Html {
     let location = window().location();
-    let port = location.port().ok().filter(|port| !port.is_empty()).map(|port| format!(":{port}")).unwrap_or_default();
+    let port = location
+        .port()
+        .ok()
+        .filter(|port| !port.is_empty())
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
     html!(
         <Frame title="This address is not safe for a passphrase">
             <div data-test="insecure">

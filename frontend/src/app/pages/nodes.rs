@@ -68,16 +68,15 @@ fn NodeTable(props: &Props) -> Html {
 }
 
 fn row(node: &NodeStatus, elapsed: u64) -> Html {
-    let cell = |label: &'static str, content: Html| {
-        html!(<td class="pf-v6-c-table__td" data-label={label}>{ content }</td>)
-    };
+    let cell = |label: &'static str, content: Html| html!(<td class="pf-v6-c-table__td" data-label={label}>{ content }</td>);
     let heard = match (node.silent_seconds, node.state) {
         (None, _) => "never".to_owned(),
         // Heartbeats of a node that is up are no news, so they are not told one by one.
         (Some(_), NodeState::Up | NodeState::ReadOnly) => "just now".to_owned(),
         (Some(seconds), _) => words::ago(seconds + elapsed),
     };
-    let share = if node.capacity_bytes == 0 { 0.0 } else { node.used_bytes as f64 / node.capacity_bytes as f64 };
+    let share =
+        if node.capacity_bytes == 0 { 0.0 } else { node.used_bytes as f64 / node.capacity_bytes as f64 };
     html!(
         <tr key={node.node.to_string()} class="pf-v6-c-table__tr" data-test="node" data-name={node.zone.clone()}>
             <th class="pf-v6-c-table__th" scope="row" data-label="Place">

@@ -38,7 +38,8 @@ pub(super) fn Confirm(props: &Props) -> Html {
             }
             busy.set(true);
             let ask = Register { group, typed: (*typed).clone(), setup_token: setup_token.clone() };
-            let (session, wrong, busy, failure) = (session.clone(), wrong.clone(), busy.clone(), failure.clone());
+            let (session, wrong, busy, failure) =
+                (session.clone(), wrong.clone(), busy.clone(), failure.clone());
             spawn_local(async move {
                 match register(&session, ask).await {
                     Ok(Registered::Done(signed_in)) => return session.enter(signed_in),

@@ -64,8 +64,12 @@ pub(super) fn Credentials(props: &Props) -> Html {
                 return;
             }
             busy.set(true);
-            let ask = PrepareAccount { login: form.login.trim().to_owned(), passphrase: form.passphrase().to_owned() };
-            let (session, busy, failure, ondone) = (session.clone(), busy.clone(), failure.clone(), ondone.clone());
+            let ask = PrepareAccount {
+                login: form.login.trim().to_owned(),
+                passphrase: form.passphrase().to_owned(),
+            };
+            let (session, busy, failure, ondone) =
+                (session.clone(), busy.clone(), failure.clone(), ondone.clone());
             spawn_local(async move {
                 match prepare(&session, ask).await {
                     Ok(kit) => ondone.emit(kit),
@@ -138,7 +142,9 @@ fn Passphrase(props: &PassphraseProps) -> Html {
     let form = &props.form;
     let choose = |own: Option<String>| {
         let form = form.clone();
-        Callback::from(move |_| form.set(Form { own: own.clone(), repeated: String::new(), ..(*form).clone() }))
+        Callback::from(move |_| {
+            form.set(Form { own: own.clone(), repeated: String::new(), ..(*form).clone() })
+        })
     };
     let Some(own) = &form.own else {
         return html!(
