@@ -12,7 +12,7 @@ use super::browser::{now_ms, window};
 use super::port::Port;
 use super::routes::Route;
 use crate::failure::Failure;
-use crate::message::SignedIn;
+use crate::message::{Operation, SignedIn};
 
 /// Nobody there for this long locks the page.
 const IDLE_MS_MAX: f64 = 15.0 * 60.0 * 1000.0;
@@ -66,6 +66,11 @@ impl Session {
     /// A handle to ask the worker with, that lives as long as its call.
     pub(super) fn worker(&self) -> Worker {
         Worker(self.worker.clone())
+    }
+
+    /// Asks the worker for an operation.
+    pub(super) async fn ask<O: Operation>(&self, operation: O) -> Result<O::Answer, Failure> {
+        self.worker().port()?.call(operation).await
     }
 
     /// The keys are in the worker now.

@@ -161,11 +161,8 @@ fn Account() -> Html {
         Callback::from(move |_| {
             let session = session.clone();
             spawn_local(async move {
-                let worker = session.worker();
                 // Without the server, the session there ends by itself; the keys here go in any case.
-                if let Ok(port) = worker.port() {
-                    let _ = port.call(SignOut {}).await;
-                }
+                let _ = session.ask(SignOut {}).await;
                 session.lock(Some("You are signed out.".to_owned()));
             });
         })

@@ -210,7 +210,7 @@ impl Desk {
             self.dispatch.dispatch((id, event));
         };
         download::restore(worker.port()?, open, opened, move |bytes| {
-            desk.progress(id, Phase::Transferring, 0, bytes)
+            desk.progress(id, Phase::Transferring, 0, bytes);
         })
         .await?;
         Ok("Restored. Every byte was checked on the way.".to_owned())

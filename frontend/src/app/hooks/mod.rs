@@ -1,4 +1,5 @@
 //! State that several pages share.
 
+pub(super) mod ask;
 pub(super) mod live;
 pub(super) mod place;

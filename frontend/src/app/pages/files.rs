@@ -16,7 +16,7 @@ use crate::app::session::{Session, use_session};
 use crate::app::transfers::use_transfers;
 use crate::failure::Failure;
 use crate::folder::{Folder, ancestors, join};
-use crate::message::{Entry, EntryKind, List, Operation, RemovalId, Remove, UndoRemove};
+use crate::message::{Entry, EntryKind, List, RemovalId, Remove, UndoRemove};
 
 mod pick;
 
@@ -151,7 +151,7 @@ fn use_listing(session: &Session, folder: &Folder, changes: u32) -> UseStateHand
             }
             let folder = folder.clone();
             spawn_local(async move {
-                let result = ask(&session, List { folder: folder.clone() }).await;
+                let result = session.ask(List { folder: folder.clone() }).await;
                 if *newest.borrow() != asked {
                     return;
                 }
@@ -193,7 +193,7 @@ fn use_bin(session: &Session, onchange: Callback<()>) -> Bin {
             failure.set(None);
             spawn_local(async move {
                 let name = path.last().cloned().unwrap_or_default();
-                match ask(&session, Remove { paths: vec![path] }).await {
+                match session.ask(Remove { paths: vec![path] }).await {
                     Ok(id) => removal.set(Some(Removal { id, name })),
                     Err(reason) => failure.set(session.handle(reason)),
                 }
@@ -207,7 +207,7 @@ fn use_bin(session: &Session, onchange: Callback<()>) -> Bin {
             let (session, failure, onchange) = (session.clone(), failure.clone(), onchange.clone());
             removal.set(None);
             spawn_local(async move {
-                if let Err(reason) = ask(&session, UndoRemove { removal: id }).await {
+                if let Err(reason) = session.ask(UndoRemove { removal: id }).await {
                     failure.set(session.handle(reason));
                 }
                 onchange.emit(());
@@ -219,9 +219,4 @@ fn use_bin(session: &Session, onchange: Callback<()>) -> Bin {
         Callback::from(move |_| removal.set(None))
     };
     Bin { removal, failure, delete, undo, forget }
-}
-
-async fn ask<O: Operation>(session: &Session, operation: O) -> Result<O::Answer, Failure> {
-    let worker = session.worker();
-    worker.port()?.call(operation).await
 }

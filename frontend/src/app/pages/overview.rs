@@ -185,11 +185,7 @@ fn use_overview(session: &Session, tries: u32) -> UseStateHandle<Option<Result<m
             *newest.borrow_mut() += 1;
             let asked = *newest.borrow();
             spawn_local(async move {
-                let worker = session.worker();
-                let result = match worker.port() {
-                    Ok(port) => port.call(message::Survey {}).await,
-                    Err(broken) => Err(broken),
-                };
+                let result = session.ask(message::Survey {}).await;
                 if *newest.borrow() != asked {
                     return;
                 }

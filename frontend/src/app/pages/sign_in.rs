@@ -9,9 +9,9 @@ use yew_nested_router::components::Link;
 use crate::app::components::failure_alert::FailureAlert;
 use crate::app::components::field::{Field, SecretField};
 use crate::app::components::frame::Frame;
+use crate::app::hooks::ask::use_ask;
 use crate::app::routes::Route;
 use crate::app::session::{Session, Status, use_session};
-use crate::failure::Failure;
 use crate::message::{self, Registration};
 
 #[component]
@@ -24,33 +24,19 @@ pub(in crate::app) fn SignIn() -> Html {
     let is_locked = !known_login.is_empty();
     let login = use_state(|| known_login);
     let passphrase = use_state(String::new);
-    let busy = use_state(|| false);
-    let failure = use_state(|| None::<Failure>);
     let registration = use_registration(&session);
-
+    let attempt = use_ask({
+        let session = session.clone();
+        Callback::from(move |signed_in| session.enter(signed_in))
+    });
     let onsubmit = {
-        let (session, login, passphrase) = (session.clone(), login.clone(), passphrase.clone());
-        let (busy, failure) = (busy.clone(), failure.clone());
+        let (login, passphrase, ask) = (login.clone(), passphrase.clone(), attempt.submit.clone());
         Callback::from(move |event: SubmitEvent| {
             event.prevent_default();
-            if *busy || login.is_empty() || passphrase.is_empty() {
-                return;
+            if !login.is_empty() && !passphrase.is_empty() {
+                let (login, passphrase) = (login.trim().to_owned(), (*passphrase).clone());
+                ask.emit(message::SignIn { login, passphrase });
             }
-            busy.set(true);
-            failure.set(None);
-            let ask = message::SignIn { login: login.trim().to_owned(), passphrase: (*passphrase).clone() };
-            let (session, passphrase, busy, failure) =
-                (session.clone(), passphrase.clone(), busy.clone(), failure.clone());
-            spawn_local(async move {
-                match sign_in(&session, ask).await {
-                    Ok(signed_in) => session.enter(signed_in),
-                    Err(reason) => {
-                        passphrase.set(String::new());
-                        failure.set(Some(reason));
-                        busy.set(false);
-                    }
-                }
-            });
         })
     };
     let setter = |state: &UseStateHandle<String>| {
@@ -62,7 +48,7 @@ pub(in crate::app) fn SignIn() -> Html {
             if let Some(note) = note {
                 <div role="status" data-test="note"><Alert inline=true r#type={AlertType::Info} title={note} /></div>
             }
-            if let Some(failure) = &*failure {
+            if let Some(failure) = &attempt.failure {
                 <FailureAlert failure={failure.clone()} />
             }
             <form class="pf-v6-c-form" {onsubmit} data-test="sign-in">
@@ -73,7 +59,7 @@ pub(in crate::app) fn SignIn() -> Html {
                     value={(*login).clone()}
                     onchange={setter(&login)}
                     autofocus={!is_locked}
-                    disabled={*busy}
+                    disabled={attempt.busy}
                 />
                 <SecretField
                     id="passphrase"
@@ -82,25 +68,20 @@ pub(in crate::app) fn SignIn() -> Html {
                     value={(*passphrase).clone()}
                     onchange={setter(&passphrase)}
                     autofocus={is_locked}
-                    disabled={*busy}
+                    disabled={attempt.busy}
                 />
                 <Button
                     r#type={ButtonType::Submit}
                     variant={ButtonVariant::Primary}
                     block=true
-                    loading={*busy}
-                    disabled={*busy}
-                    label={if *busy { "Opening your vault…" } else if is_locked { "Unlock" } else { "Sign in" }}
+                    loading={attempt.busy}
+                    disabled={attempt.busy}
+                    label={if attempt.busy { "Opening your vault…" } else if is_locked { "Unlock" } else { "Sign in" }}
                 />
             </form>
             { invitation((*registration).as_ref()) }
         </Frame>
     )
-}
-
-async fn sign_in(session: &Session, ask: message::SignIn) -> Result<message::SignedIn, Failure> {
-    let worker = session.worker();
-    worker.port()?.call(ask).await
 }
 
 /// Whether one may register here; nothing while that is not known.
@@ -111,10 +92,7 @@ fn use_registration(session: &Session) -> UseStateHandle<Option<RegistrationResp
         let (session, registration) = (session.clone(), registration.clone());
         use_effect_with((), move |()| {
             spawn_local(async move {
-                let worker = session.worker();
-                if let Ok(port) = worker.port()
-                    && let Ok(answer) = port.call(Registration {}).await
-                {
+                if let Ok(answer) = session.ask(Registration {}).await {
                     registration.set(Some(answer));
                 }
             });

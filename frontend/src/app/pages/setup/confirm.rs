@@ -1,14 +1,13 @@
 //! The last step: one group of the recovery key typed back, then the account is made.
 
 use patternfly_yew::prelude::*;
-use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 use crate::app::browser::distinct;
 use crate::app::components::failure_alert::FailureAlert;
 use crate::app::components::field::Field;
-use crate::app::session::{Session, use_session};
-use crate::failure::Failure;
+use crate::app::hooks::ask::use_ask;
+use crate::app::session::use_session;
 use crate::message::{RecoveryKit, Register, Registered};
 
 #[derive(Properties, PartialEq)]
@@ -25,29 +24,19 @@ pub(super) fn Confirm(props: &Props) -> Html {
     let group = *use_memo((), |()| distinct() as usize % groups);
     let typed = use_state(String::new);
     let wrong = use_state(|| false);
-    let busy = use_state(|| false);
-    let failure = use_state(|| None::<Failure>);
-
+    let registration = use_ask({
+        let wrong = wrong.setter();
+        Callback::from(move |answer| match answer {
+            Registered::Done(signed_in) => session.enter(signed_in),
+            Registered::WrongGroup => wrong.set(true),
+        })
+    });
     let onsubmit = {
-        let (session, typed, wrong) = (session.clone(), typed.clone(), wrong.clone());
-        let (busy, failure, setup_token) = (busy.clone(), failure.clone(), props.setup_token.clone());
+        let (typed, setup_token, ask) =
+            (typed.clone(), props.setup_token.clone(), registration.submit.clone());
         Callback::from(move |event: SubmitEvent| {
             event.prevent_default();
-            if *busy {
-                return;
-            }
-            busy.set(true);
-            let ask = Register { group, typed: (*typed).clone(), setup_token: setup_token.clone() };
-            let (session, wrong, busy, failure) =
-                (session.clone(), wrong.clone(), busy.clone(), failure.clone());
-            spawn_local(async move {
-                match register(&session, ask).await {
-                    Ok(Registered::Done(signed_in)) => return session.enter(signed_in),
-                    Ok(Registered::WrongGroup) => wrong.set(true),
-                    Err(reason) => failure.set(Some(reason)),
-                }
-                busy.set(false);
-            });
+            ask.emit(Register { group, typed: (*typed).clone(), setup_token: setup_token.clone() });
         })
     };
     let onchange = {
@@ -63,7 +52,7 @@ pub(super) fn Confirm(props: &Props) -> Html {
     };
     html!(
         <form class="pf-v6-c-form" {onsubmit} data-test="confirm">
-            if let Some(failure) = &*failure {
+            if let Some(failure) = &registration.failure {
                 <FailureAlert failure={failure.clone()} />
             }
             <Field
@@ -74,22 +63,17 @@ pub(super) fn Confirm(props: &Props) -> Html {
                 {onchange}
                 state={if *wrong { InputState::Error } else { InputState::Default }}
                 hint={if *wrong { "That is another group, or has a typing mistake.".to_owned() } else { "Eight letters and digits.".to_owned() }}
-                disabled={*busy}
+                disabled={registration.busy}
             />
             <Button
                 r#type={ButtonType::Submit}
                 variant={ButtonVariant::Primary}
                 block=true
-                loading={*busy}
-                disabled={*busy || typed.is_empty()}
+                loading={registration.busy}
+                disabled={registration.busy || typed.is_empty()}
                 label="Create account"
             />
-            <Button variant={ButtonVariant::Link} block=true label="Show the key again" onclick={back} disabled={*busy} />
+            <Button variant={ButtonVariant::Link} block=true label="Show the key again" onclick={back} disabled={registration.busy} />
         </form>
     )
-}
-
-async fn register(session: &Session, ask: Register) -> Result<Registered, Failure> {
-    let worker = session.worker();
-    worker.port()?.call(ask).await
 }

@@ -1,13 +1,15 @@
 //! The first step: a login, and a passphrase of six random words or of one's own.
 
+use std::rc::Rc;
+
 use patternfly_yew::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 use crate::app::components::failure_alert::FailureAlert;
 use crate::app::components::field::{Field, SecretField};
+use crate::app::hooks::ask::use_ask;
 use crate::app::session::{Session, use_session};
-use crate::failure::Failure;
 use crate::message::{JudgePassphrase, PrepareAccount, RecoveryKit, SuggestPassphrase};
 use crate::passphrase::{Quality, quality};
 
@@ -26,6 +28,19 @@ struct Form {
     own: Option<String>,
     /// The passphrase again.
     repeated: String,
+}
+
+/// A change that holds whatever else was changed since it was thought of.
+type Change = Box<dyn FnOnce(&mut Form)>;
+
+impl Reducible for Form {
+    type Action = Change;
+
+    fn reduce(self: Rc<Self>, change: Change) -> Rc<Self> {
+        let mut next = (*self).clone();
+        change(&mut next);
+        Rc::new(next)
+    }
 }
 
 impl Form {
@@ -48,43 +63,25 @@ impl Form {
 #[component]
 pub(super) fn Credentials(props: &Props) -> Html {
     let session = use_session();
-    let form = use_state(Form::default);
-    let busy = use_state(|| false);
-    let failure = use_state(|| None::<Failure>);
-    use_suggestion(&session, form.clone());
+    let form = use_reducer(Form::default);
+    let preparation = use_ask(props.ondone.clone());
+    use_suggestion(&session, form.dispatcher());
     let judged = use_judgement(&session, &form);
 
     let onsubmit = {
-        let (session, form, busy, failure) = (session.clone(), form.clone(), busy.clone(), failure.clone());
-        let ondone = props.ondone.clone();
-        let judged = *judged;
+        let (form, judged, ask) = (form.clone(), *judged, preparation.submit.clone());
         Callback::from(move |event: SubmitEvent| {
             event.prevent_default();
-            if *busy || form.objection(judged).is_some() {
-                return;
+            if form.objection(judged).is_none() {
+                let (login, passphrase) = (form.login.trim().to_owned(), form.passphrase().to_owned());
+                ask.emit(PrepareAccount { login, passphrase });
             }
-            busy.set(true);
-            let ask = PrepareAccount {
-                login: form.login.trim().to_owned(),
-                passphrase: form.passphrase().to_owned(),
-            };
-            let (session, busy, failure, ondone) =
-                (session.clone(), busy.clone(), failure.clone(), ondone.clone());
-            spawn_local(async move {
-                match prepare(&session, ask).await {
-                    Ok(kit) => ondone.emit(kit),
-                    Err(reason) => {
-                        failure.set(Some(reason));
-                        busy.set(false);
-                    }
-                }
-            });
         })
     };
     let objection = form.objection(*judged);
     html!(
         <form class="pf-v6-c-form" {onsubmit} data-test="credentials">
-            if let Some(failure) = &*failure {
+            if let Some(failure) = &preparation.failure {
                 <FailureAlert failure={failure.clone()} />
             }
             <Field
@@ -95,9 +92,9 @@ pub(super) fn Credentials(props: &Props) -> Html {
                 value={form.login.clone()}
                 onchange={edit(&form, |form, value| form.login = value)}
                 hint="Letters and digits, without spaces."
-                disabled={*busy}
+                disabled={preparation.busy}
             />
-            <Passphrase form={form.clone()} judged={*judged} busy={*busy} />
+            <Passphrase form={form.clone()} judged={*judged} busy={preparation.busy} />
             <SecretField
                 id="repeated"
                 label="Passphrase again"
@@ -106,32 +103,28 @@ pub(super) fn Credentials(props: &Props) -> Html {
                 onchange={edit(&form, |form, value| form.repeated = value)}
                 state={if !form.repeated.is_empty() && form.repeated == form.passphrase() { InputState::Success } else { InputState::Default }}
                 hint={if form.repeated.is_empty() { String::new() } else { objection.unwrap_or("It is the same.").to_owned() }}
-                disabled={*busy}
+                disabled={preparation.busy}
             />
             <Button
                 r#type={ButtonType::Submit}
                 variant={ButtonVariant::Primary}
                 block=true
-                loading={*busy}
-                disabled={*busy || objection.is_some()}
-                label={if *busy { "Making your keys…" } else { "Make my keys" }}
+                loading={preparation.busy}
+                disabled={preparation.busy || objection.is_some()}
+                label={if preparation.busy { "Making your keys…" } else { "Make my keys" }}
             />
         </form>
     )
 }
 
-fn edit(form: &UseStateHandle<Form>, change: fn(&mut Form, String)) -> Callback<String> {
-    let form = form.clone();
-    Callback::from(move |value| {
-        let mut next = (*form).clone();
-        change(&mut next, value);
-        form.set(next);
-    })
+fn edit(form: &UseReducerHandle<Form>, change: fn(&mut Form, String)) -> Callback<String> {
+    let form = form.dispatcher();
+    Callback::from(move |value| form.dispatch(Box::new(move |form| change(form, value))))
 }
 
 #[derive(Properties, PartialEq)]
 struct PassphraseProps {
-    form: UseStateHandle<Form>,
+    form: UseReducerHandle<Form>,
     judged: Option<Quality>,
     busy: bool,
 }
@@ -141,9 +134,13 @@ struct PassphraseProps {
 fn Passphrase(props: &PassphraseProps) -> Html {
     let form = &props.form;
     let choose = |own: Option<String>| {
-        let form = form.clone();
+        let form = form.dispatcher();
         Callback::from(move |_| {
-            form.set(Form { own: own.clone(), repeated: String::new(), ..(*form).clone() })
+            let own = own.clone();
+            form.dispatch(Box::new(|form| {
+                form.own = own;
+                form.repeated.clear();
+            }));
         })
     };
     let Some(own) = &form.own else {
@@ -181,24 +178,18 @@ fn Passphrase(props: &PassphraseProps) -> Html {
     )
 }
 
-async fn prepare(session: &Session, ask: PrepareAccount) -> Result<RecoveryKit, Failure> {
-    let worker = session.worker();
-    worker.port()?.call(ask).await
-}
-
 /// Draws six words once.
 #[hook]
-fn use_suggestion(session: &Session, form: UseStateHandle<Form>) {
+fn use_suggestion(session: &Session, form: UseReducerDispatcher<Form>) {
     let session = session.clone();
     use_effect_with((), move |()| {
         spawn_local(async move {
-            let worker = session.worker();
-            let Ok(port) = worker.port() else { return };
-            match port.call(SuggestPassphrase {}).await {
-                Ok(suggested) => form.set(Form { suggested, ..(*form).clone() }),
+            let suggested = session.ask(SuggestPassphrase {}).await;
+            form.dispatch(Box::new(|form| match suggested {
+                Ok(words) => form.suggested = words,
                 // One's own does as well.
-                Err(_) => form.set(Form { own: Some(String::new()), ..(*form).clone() }),
-            }
+                Err(_) => form.own = Some(String::new()),
+            }));
         });
     });
 }
@@ -217,10 +208,8 @@ fn use_judgement(session: &Session, form: &Form) -> UseStateHandle<Option<Qualit
             let Some(passphrase) = own.clone() else { return };
             let known = vec![login.clone(), "triplicate".to_owned()];
             spawn_local(async move {
-                let worker = session.worker();
-                let Ok(port) = worker.port() else { return };
                 // Without a judgement the form stays closed, which is safe.
-                if let Ok(strength) = port.call(JudgePassphrase { passphrase, known }).await
+                if let Ok(strength) = session.ask(JudgePassphrase { passphrase, known }).await
                     && *newest.borrow() == asked
                 {
                     judged.set(Some(quality(strength.guesses_log10)));
