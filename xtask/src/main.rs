@@ -1,8 +1,9 @@
-//! The project's commands: `cargo xtask setup | start | test | tidy | bench`. `./start` and `./test` only
+//! The project's commands: `cargo xtask setup | start | test | tidy | queries | bench`. `./start` and `./test` only
 //! make sure that cargo is there and call this. A failure is one line on standard error and exit code 1.
 
 mod bench;
 mod console;
+mod queries;
 mod setup;
 mod start;
 mod test;
@@ -31,16 +32,19 @@ enum Task {
     Test(test::Options),
     /// Check the rules that the compiler does not.
     Tidy,
+    /// Describe the coordinator's SQL queries for builds without a database.
+    Queries(queries::Options),
     /// Run the benchmarks and print their figures.
     Bench,
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Task::Setup => setup::for_developing(),
+        Task::Setup => setup::for_testing(),
         Task::Start(options) => start::run(&options),
         Task::Test(options) => test::run(options),
         Task::Tidy => tidy::run(),
+        Task::Queries(options) => queries::run(options),
         Task::Bench => bench::run_all(),
     };
     match done {

@@ -26,9 +26,10 @@ const FOR_RUNNING: [Package; 4] = [
     Package { name: "npm", is_present: || has("npm") },
 ];
 
-const FOR_TESTING: [Package; 3] = [
+const FOR_TESTING: [Package; 4] = [
     Package { name: "chromium", is_present: || has("chromium") },
     Package { name: "chromium-driver", is_present: || has("chromedriver") },
+    Package { name: "tcpdump", is_present: || has("tcpdump") },
     Package { name: "python3-venv", is_present: has_python_venv },
 ];
 
@@ -48,14 +49,6 @@ pub(crate) fn for_testing() -> Result<()> {
     node_modules("e2e")
 }
 
-/// What changing the code needs.
-pub(crate) fn for_developing() -> Result<()> {
-    for_testing()?;
-    tools::install_from_pypi(&tools::FOR_DEVELOPING)?;
-    say("Everything is installed.");
-    Ok(())
-}
-
 fn packages(wanted: &[Package]) -> Result<()> {
     let missing = || wanted.iter().filter(|package| !(package.is_present)()).map(|package| package.name);
     let names: Vec<&str> = missing().collect();
@@ -63,18 +56,21 @@ fn packages(wanted: &[Package]) -> Result<()> {
         return Ok(());
     }
     let by_hand = format!("missing Debian packages; install them with: apt-get install {}", names.join(" "));
-    let mut apt_get = match (has("apt-get"), geteuid().is_root(), has("sudo")) {
-        (true, true, _) => Command::new("apt-get"),
+    let apt_get = || match (has("apt-get"), geteuid().is_root(), has("sudo")) {
+        (true, true, _) => Ok(Command::new("apt-get")),
         (true, false, true) => {
             let mut sudo = Command::new("sudo");
             sudo.arg("apt-get");
-            sudo
+            Ok(sudo)
         }
-        _ => bail!(by_hand),
+        _ => bail!(by_hand.clone()),
     };
     say(&format!("Installing Debian packages: {}", names.join(" ")));
-    apt_get.args(["install", "--yes", "--no-install-recommends"]).args(&names);
-    run(apt_get.env("DEBIAN_FRONTEND", "noninteractive")).context(by_hand)?;
+    // A new machine has no list of packages, or an old one.
+    run(apt_get()?.args(["--quiet", "--quiet", "update"])).context(by_hand.clone())?;
+    let mut install = apt_get()?;
+    install.args(["install", "--quiet", "--yes", "--no-install-recommends"]).args(&names);
+    run(install.env("DEBIAN_FRONTEND", "noninteractive")).context(by_hand.clone())?;
     match missing().next() {
         Some(name) => bail!("package {name} is installed but its programs are not on PATH"),
         None => Ok(()),

@@ -9,7 +9,7 @@ use supervise::postgres::Postgres;
 
 use crate::{
     console::say,
-    setup, tidy,
+    queries, setup, tidy,
     workspace::{command, output, root, run as run_command},
 };
 
@@ -22,12 +22,13 @@ pub(crate) struct Options {
 
 type Step = (&'static str, fn(Options) -> Result<()>);
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("setup", |_| setup::for_testing()),
     ("formatting", |_| cargo("fmt --all --check")),
     ("lints", |_| cargo("clippy --quiet --workspace --all-targets -- --deny warnings")),
     ("dependencies", |_| dependencies()),
     ("project rules", |_| tidy::run()),
+    ("described queries", |_| queries::run(queries::Options { check: true })),
     ("tests on real PostgreSQL", native),
     ("documentation examples", |_| documentation_examples()),
     ("tests in headless Chromium", |_| in_chromium()),

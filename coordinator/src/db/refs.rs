@@ -30,7 +30,7 @@ pub enum Applied {
     BelowZero,
 }
 
-/// Stages a page; the same page again replaces it.
+/// Stages a page; the same page again replaces it, and page 0 also drops those behind it.
 pub async fn stage(
     conn: &mut PgConnection,
     upload: UploadKey,
@@ -38,7 +38,8 @@ pub async fn stage(
     refs: &[u8],
 ) -> Result<(), DbError> {
     let staged = sqlx::query!(
-        "INSERT INTO staged_refs (upload_id, page, refs) VALUES ($1, $2, $3)
+        "WITH begun_anew AS (DELETE FROM staged_refs WHERE upload_id = $1 AND page > 0 AND $2 = 0)
+         INSERT INTO staged_refs (upload_id, page, refs) VALUES ($1, $2, $3)
          ON CONFLICT (upload_id, page) DO UPDATE SET refs = excluded.refs",
         upload.0,
         page,

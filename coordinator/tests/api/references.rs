@@ -94,6 +94,29 @@ async fn what_is_referred_to_anew_must_be_planned_by_this_session() {
 }
 
 #[tokio::test]
+async fn page_0_begins_a_list_anew_and_may_be_empty() {
+    let (server, operator, nodes) = Server::with_zones(1).await;
+    let upload = operator.open(&server).await;
+    operator.store(&server, upload, &nodes, &[blob_id(1), blob_id(2)]).await;
+    let both = references(&[(1, 1), (2, 1)]);
+    for (page, range) in [(0, 0..1), (1, 1..2), (0, 0..1)] {
+        operator.stage(&server, upload, page, &both[range]).await.expect_status(StatusCode::NO_CONTENT);
+    }
+    let (seq, prev) = operator.next(&server).await;
+    let envelope = operator.snapshot(seq, prev, PLAIN, &both[..1]);
+    operator.commit_envelope(&server, upload, envelope).await.expect_status(StatusCode::OK);
+    assert_eq!(intervals(&server).await, "1×1 since 1");
+
+    let upload = operator.open(&server).await;
+    operator.stage(&server, upload, 1, &[]).await.expect_code(ErrorCode::TooLarge);
+    operator.stage(&server, upload, 0, &[]).await.expect_status(StatusCode::NO_CONTENT);
+    let (seq, prev) = operator.next(&server).await;
+    let envelope = operator.snapshot(seq, prev, PLAIN, &[]);
+    operator.commit_envelope(&server, upload, envelope).await.expect_status(StatusCode::OK);
+    assert_eq!(intervals(&server).await, "1×1 since 1");
+}
+
+#[tokio::test]
 async fn the_staged_pages_must_be_the_list_that_was_signed() {
     let (server, operator, nodes) = Server::with_zones(1).await;
     let upload = operator.open(&server).await;

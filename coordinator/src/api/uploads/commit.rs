@@ -145,7 +145,7 @@ async fn next_page(
 
 /// Ids ascend across pages too, and a baseline counts what is there.
 fn check_page(references: &[Reference], last: Option<BlobId>, flags: SnapshotFlags) -> ApiResult<()> {
-    if references.first().map(|reference| reference.blob) <= last {
+    if references.first().is_some_and(|first| Some(first.blob) <= last) {
         return Err(broken_rule("the pages' ids do not ascend"));
     }
     if flags.baseline && references.iter().any(|reference| reference.delta < 0) {

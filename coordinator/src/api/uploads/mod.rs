@@ -48,7 +48,8 @@ pub async fn open_upload(
     }))
 }
 
-/// Stages a page of references. Whether all pages together are the commit's list, its digest tells.
+/// Stages a page of references. Page 0 begins a list anew, so that a commit which lost a race can be made again in
+/// the same session; it alone may be empty. Whether all pages together are the commit's list, its digest tells.
 pub async fn stage_refs(
     State(state): State<AppState>,
     session: Session,
@@ -57,7 +58,8 @@ pub async fn stage_refs(
 ) -> ApiResult<StatusCode> {
     let body = body?;
     let references = refs::unpack(&body).map_err(invalid)?;
-    if page >= REFS_PAGES_MAX || references.is_empty() || references.len() > REFS_PAGE_MAX {
+    let is_empty = references.is_empty() && page > 0;
+    if page >= REFS_PAGES_MAX || is_empty || references.len() > REFS_PAGE_MAX {
         return Err(ApiError::new(
             ErrorCode::TooLarge,
             "too many pages, or a page of none or too many references",
