@@ -3,3 +3,4 @@
 pub(super) mod ask;
 pub(super) mod live;
 pub(super) mod place;
+pub(super) mod registration;

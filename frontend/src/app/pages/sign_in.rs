@@ -2,7 +2,6 @@
 
 use patternfly_yew::prelude::*;
 use protocol::accounts::RegistrationResponse;
-use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 use yew_nested_router::components::Link;
 
@@ -10,9 +9,14 @@ use crate::app::components::failure_alert::FailureAlert;
 use crate::app::components::field::{Field, SecretField};
 use crate::app::components::frame::Frame;
 use crate::app::hooks::ask::use_ask;
+use crate::app::hooks::registration::use_registration;
 use crate::app::routes::Route;
-use crate::app::session::{Session, Status, use_session};
-use crate::message::{self, Registration};
+use crate::app::session::{Status, use_session};
+use crate::message;
+
+/// Where the operator's account comes from.
+pub(super) const SETUP_LINK: &str = "Nobody has an account here yet. Open the setup link that the server printed when it \
+                                     started; it is also in the file setup-link of its data folder.";
 
 #[component]
 pub(in crate::app) fn SignIn() -> Html {
@@ -24,7 +28,7 @@ pub(in crate::app) fn SignIn() -> Html {
     let is_locked = !known_login.is_empty();
     let login = use_state(|| known_login);
     let passphrase = use_state(String::new);
-    let registration = use_registration(&session);
+    let registration = use_registration();
     let attempt = use_ask({
         let session = session.clone();
         Callback::from(move |signed_in| session.enter(signed_in))
@@ -79,35 +83,15 @@ pub(in crate::app) fn SignIn() -> Html {
                     label={if attempt.busy { "Opening your vault…" } else if is_locked { "Unlock" } else { "Sign in" }}
                 />
             </form>
-            { invitation((*registration).as_ref()) }
+            { invitation(registration.as_ref()) }
         </Frame>
     )
-}
-
-/// Whether one may register here; nothing while that is not known.
-#[hook]
-fn use_registration(session: &Session) -> UseStateHandle<Option<RegistrationResponse>> {
-    let registration = use_state(|| None);
-    {
-        let (session, registration) = (session.clone(), registration.clone());
-        use_effect_with((), move |()| {
-            spawn_local(async move {
-                if let Ok(answer) = session.ask(Registration {}).await {
-                    registration.set(Some(answer));
-                }
-            });
-        });
-    }
-    registration
 }
 
 fn invitation(registration: Option<&RegistrationResponse>) -> Html {
     match registration {
         Some(RegistrationResponse { setup_required: true, .. }) => html!(
-            <p data-test="setup-required">
-                { "Nobody has an account here yet. Open the setup link that the server printed when it started; it is \
-                   also in the file setup-link of its data folder." }
-            </p>
+            <p data-test="setup-required">{ SETUP_LINK }</p>
         ),
         Some(RegistrationResponse { open: true, .. }) => html!(
             <p><Link<Route> to={Route::Setup}>{ "Create an account" }</Link<Route>></p>

@@ -5,7 +5,9 @@ mod confirm;
 mod credentials;
 
 use patternfly_yew::prelude::*;
+use protocol::accounts::RegistrationResponse;
 use yew::prelude::*;
+use yew_nested_router::components::Link;
 
 use confirm::Confirm;
 use credentials::Credentials;
@@ -13,6 +15,9 @@ use credentials::Credentials;
 use crate::app::browser::window;
 use crate::app::components::frame::Frame;
 use crate::app::components::recovery_kit::RecoveryKitView;
+use crate::app::hooks::registration::use_registration;
+use crate::app::pages::sign_in::SETUP_LINK;
+use crate::app::routes::Route;
 use crate::message::RecoveryKit;
 
 /// Where the person is.
@@ -27,6 +32,15 @@ enum Step {
 pub(in crate::app) fn Setup() -> Html {
     let step = use_state(|| Step::Credentials);
     let setup_token = use_memo((), |()| take_setup_token());
+    let registration = use_registration();
+    if let Some(reason) = registration.filter(|_| setup_token.is_none()).as_ref().and_then(closed) {
+        return html!(
+            <Frame title="You need a link">
+                <p data-test="closed">{ reason }</p>
+                <SignInLink />
+            </Frame>
+        );
+    }
     let to = |make: fn(RecoveryKit) -> Step| {
         let step = step.clone();
         Callback::from(move |kit| step.set(make(kit)))
@@ -35,6 +49,7 @@ pub(in crate::app) fn Setup() -> Html {
         Step::Credentials => html!(
             <Frame title="Create your account" lead="Everything is encrypted here, before it leaves this browser.">
                 <Credentials ondone={to(Step::Keep)} />
+                <SignInLink />
             </Frame>
         ),
         Step::Keep(kit) => html!(<Keep kit={kit.clone()} ondone={to(Step::Confirm)} />),
@@ -44,6 +59,22 @@ pub(in crate::app) fn Setup() -> Html {
             </Frame>
         ),
     }
+}
+
+/// Why nobody can make an account without a link here, if so.
+fn closed(registration: &RegistrationResponse) -> Option<&'static str> {
+    match registration {
+        RegistrationResponse { setup_required: true, .. } => Some(SETUP_LINK),
+        RegistrationResponse { open: false, .. } => {
+            Some("New accounts are closed here. Ask whoever runs this server.")
+        }
+        _ => None,
+    }
+}
+
+#[component]
+fn SignInLink() -> Html {
+    html!(<p><Link<Route> to={Route::SignIn}>{ "I have an account" }</Link<Route>></p>)
 }
 
 /// The token of the setup link. It stands behind the `#`, which no server sees, and goes from the address and the
