@@ -47,6 +47,8 @@ struct Line {
     /// What was asked before the worker listened; `None` once it does.
     outbox: RefCell<Option<Vec<(String, Attachments)>>>,
     pending: RefCell<HashMap<CallId, Pending>>,
+    /// Why nothing will be answered any more.
+    over: RefCell<Option<Failure>>,
     next: Cell<CallId>,
 }
 
@@ -72,6 +74,7 @@ impl Port {
             worker: worker.clone(),
             outbox: RefCell::new(Some(Vec::new())),
             pending: RefCell::default(),
+            over: RefCell::default(),
             next: Cell::new(0),
         });
         let (receiver, breaker) = (line.clone(), line.clone());
@@ -82,8 +85,7 @@ impl Port {
             EventListener::new(&worker, "error", move |event| {
                 // The event may quote a script; its text is for the console, which the browser has written already.
                 let _: &ErrorEvent = event.unchecked_ref();
-                breaker
-                    .fail_all(&Failure::broken("The part of Triplicate that encrypts stopped unexpectedly."));
+                breaker.end(Failure::broken("The part of Triplicate that encrypts stopped unexpectedly."));
             }),
         ];
         Ok(Self { line, _listeners: listeners })
@@ -116,7 +118,7 @@ impl Port {
     /// Ends the worker and everything under way in it, whoever still waits for it.
     pub(super) fn end(&self) {
         self.line.worker.terminate();
-        self.line.fail_all(&Failure::broken("Triplicate was locked."));
+        self.line.end(Failure::broken("Triplicate was locked."));
     }
 }
 
@@ -130,8 +132,13 @@ impl Line {
     fn ask(self: &Rc<Self>, request: Request, attachments: Attachments, pending: Pending) -> CallGuard {
         let call = self.next.get();
         self.next.set(call + 1);
-        self.pending.borrow_mut().insert(call, pending);
-        self.send(&ToWorker::Call(call, request), attachments);
+        if let Some(failure) = &*self.over.borrow() {
+            // Whoever asked waits for the answer; it cannot have gone away yet.
+            let _ = pending.answer.send(Err(failure.clone()));
+        } else {
+            self.pending.borrow_mut().insert(call, pending);
+            self.send(&ToWorker::Call(call, request), attachments);
+        }
         CallGuard { line: self.clone(), call }
     }
 
@@ -160,7 +167,7 @@ impl Line {
 
     fn receive(&self, event: &MessageEvent) {
         let Some(message) = event.data().as_string().and_then(|json| serde_json::from_str(&json).ok()) else {
-            return self.fail_all(&Failure::broken("A message from the worker could not be read."));
+            return self.end(Failure::broken("A message from the worker could not be read."));
         };
         match message {
             FromWorker::Ready => {
@@ -185,11 +192,13 @@ impl Line {
         }
     }
 
-    fn fail_all(&self, failure: &Failure) {
+    /// Fails what is under way and everything that is asked from now on.
+    fn end(&self, failure: Failure) {
         let pending: Vec<Pending> = self.pending.borrow_mut().drain().map(|(_, pending)| pending).collect();
         for pending in pending {
             let _ = pending.answer.send(Err(failure.clone()));
         }
+        self.over.replace(Some(failure));
     }
 }
 

@@ -84,12 +84,12 @@ fn row(node: &NodeStatus, elapsed: u64) -> Html {
                 <small>{ &node.url }</small>
             </th>
             { cell("State", html!(
-                <>
+                <div>
                     <NodeLabel state={node.state} />
                     if let Some(reason) = &node.read_only_reason {
                         <div><small>{ reason }</small></div>
                     }
-                </>
+                </div>
             )) }
             { cell("Used", html!({ format!("{} ({:.1} %)", words::size(node.used_bytes), share * 100.0) })) }
             { cell("Free", html!({ words::size(node.free_bytes) })) }
