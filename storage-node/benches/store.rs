@@ -32,15 +32,18 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    println!("| work | connections | per second | MB/s | p50 ms | p99 ms |");
-    println!("|---|---|---|---|---|---|");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    for row in ROWS {
-        runtime.block_on(measure(row));
+    let figures: Vec<_> = ROWS.iter().map(|row| (row, runtime.block_on(measure(row)))).collect();
+    for (column, unit) in ["blobs/s", "MB/s", "p50 ms", "p99 ms"].into_iter().enumerate() {
+        println!("{:<44}{unit:>12}", "durable, over HTTP");
+        for (Row { work, size, connections, .. }, figures) in &figures {
+            let name = format!("{work} of {} KiB, {connections} connections", size >> 10);
+            println!("{name:<44}{:>12.1}", figures[column]);
+        }
     }
 }
 
-async fn measure(row: &Row) {
+async fn measure(row: &Row) -> [f64; 4] {
     let coordinator = Coordinator::start().await;
     let options = &["--pack-bytes=268435456", "--heartbeat-ms=5000", "--group-wait-ms=2"];
     let node = Node::start_process(&coordinator, Setup { options, ..Setup::default() }).await;
@@ -73,8 +76,9 @@ async fn measure(row: &Row) {
     for client in clients {
         times.extend(client.await.unwrap());
     }
-    report(row, start.elapsed(), times);
+    let took = start.elapsed();
     Arc::into_inner(node).unwrap().stop().await;
+    summarize(row, took, times)
 }
 
 async fn client(
@@ -94,18 +98,11 @@ async fn client(
     times
 }
 
-fn report(row: &Row, took: Duration, mut times: Vec<Duration>) {
+/// Per second, MB/s, and the 50th and 99th percentile in milliseconds.
+fn summarize(row: &Row, took: Duration, mut times: Vec<Duration>) -> [f64; 4] {
     times.sort_unstable();
     let percentile =
         |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64() * 1e3;
     let per_second = f64::from(row.requests) / took.as_secs_f64();
-    println!(
-        "| {} {} KiB | {} | {per_second:.0} | {:.0} | {:.1} | {:.1} |",
-        row.work,
-        row.size >> 10,
-        row.connections,
-        per_second * f64::from(row.size) / 1e6,
-        percentile(50),
-        percentile(99),
-    );
+    [per_second, per_second * f64::from(row.size) / 1e6, percentile(50), percentile(99)]
 }

@@ -34,8 +34,8 @@ enum Task {
     Tidy,
     /// Describe the coordinator's SQL queries for builds without a database.
     Queries(queries::Options),
-    /// Run the benchmarks and print their figures.
-    Bench,
+    /// Run the benchmarks and print their figures beside their targets.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(options),
         Task::Tidy => tidy::run(),
         Task::Queries(options) => queries::run(options),
-        Task::Bench => bench::run_all(),
+        Task::Bench(options) => bench::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

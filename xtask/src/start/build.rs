@@ -31,7 +31,7 @@ pub(super) fn servers(profile: Profile) -> Result<PathBuf> {
 }
 
 /// The folder with the built web app.
-pub(super) fn web(profile: Profile) -> Result<PathBuf> {
+pub(crate) fn web(profile: Profile) -> Result<PathBuf> {
     let (dist, cargo_profile) = match profile {
         Profile::Release => (root().join("dist"), "web"),
         Profile::Dev => (target()?.join("dist-dev"), "dev"),

@@ -1,7 +1,7 @@
 //! `start`: the whole of Triplicate on this machine, for trying it out and for the end-to-end tests.
 //! Checks first, then builds, starts from the bottom up, and stops from the top down.
 
-mod build;
+pub(crate) mod build;
 mod checks;
 mod data;
 mod leftovers;
@@ -22,57 +22,88 @@ use stack::Stack;
 pub(crate) struct Options {
     /// Storage nodes to run, each a zone of its own.
     #[arg(default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
-    nodes: u16,
+    pub(crate) nodes: u16,
     /// Where everything is kept [default: data, in the checkout].
     #[arg(long)]
-    data: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
     /// The coordinator's port; the nodes take the ports after it.
     #[arg(long, default_value_t = 8080)]
-    port: u16,
+    pub(crate) port: u16,
     /// Copies to keep of everything [default: chosen from the number of zones].
     #[arg(long)]
-    replicas: Option<u8>,
+    pub(crate) replicas: Option<u8>,
     /// How the programs are compiled.
     #[arg(long, value_enum, default_value_t = Profile::Release, hide = true)]
-    profile: Profile,
+    pub(crate) profile: Profile,
+    /// A web app that is built already.
+    #[arg(skip)]
+    pub(crate) web: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Profile {
+pub(crate) enum Profile {
     Dev,
     Release,
 }
 
+/// All of Triplicate, running until it is dropped.
+pub(crate) struct Running {
+    stack: Stack,
+    data: DataFolder,
+}
+
+impl Running {
+    /// `None` if it was told to stop while it started.
+    pub(crate) fn start(options: &Options) -> Result<Option<Self>> {
+        let last_port = options.port.checked_add(options.nodes);
+        let fits = options.port > 0 && last_port.is_some();
+        ensure!(fits, "--port {} leaves no ports for the nodes", options.port);
+        let data = DataFolder::open(options.data.as_deref().unwrap_or(&root().join("data")))?;
+        leftovers::stop(&data)?;
+        checks::ports_are_free(options.port, options.nodes)?;
+        checks::space_is_left(data.path())?;
+
+        setup::for_running()?;
+        let programs = build::servers(options.profile)?;
+        let web = match &options.web {
+            Some(web) => web.clone(),
+            None => build::web(options.profile)?,
+        };
+
+        let plan = servers::Plan { options, data: &data, programs: &programs, web: &web };
+        Ok(Stack::start(&plan)?.map(|stack| Self { stack, data }))
+    }
+
+    /// Where the operator's account is made, as long as there is none.
+    pub(crate) fn setup_link(&self) -> Option<String> {
+        let link = fs::read_to_string(self.data.path().join("coordinator/setup-link")).ok()?;
+        Some(link.trim().to_owned())
+    }
+
+    /// Ctrl-C was pressed.
+    pub(crate) fn is_told_to_stop(&self) -> bool {
+        self.stack.is_told_to_stop()
+    }
+}
+
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let last_port = options.port.checked_add(options.nodes);
-    ensure!(options.port > 0 && last_port.is_some(), "--port {} leaves no ports for the nodes", options.port);
-    let data = DataFolder::open(options.data.as_deref().unwrap_or(&root().join("data")))?;
-    leftovers::stop(&data)?;
-    checks::ports_are_free(options.port, options.nodes)?;
-    checks::space_is_left(data.path())?;
-
-    setup::for_running()?;
-    let programs = build::servers(options.profile)?;
-    let web = build::web(options.profile)?;
-
-    let plan = servers::Plan { options, data: &data, programs: &programs, web: &web };
-    let Some(mut stack) = Stack::start(&plan)? else { return Ok(()) };
-    announce(options, &data)?;
-    let watched = stack.watch(&data);
+    let Some(mut running) = Running::start(options)? else { return Ok(()) };
+    announce(options, &running)?;
+    let watched = running.stack.watch(&running.data);
     say("Stopping.");
-    drop(stack);
+    drop(running);
     watched
 }
 
-fn announce(options: &Options, data: &DataFolder) -> Result<()> {
-    let on_disk = data.nodes_on_disk()?;
+fn announce(options: &Options, running: &Running) -> Result<()> {
+    let on_disk = running.data.nodes_on_disk()?;
     if on_disk > usize::from(options.nodes) {
-        let folder = data.path().display();
+        let folder = running.data.path().display();
         say(&format!("Note: {} of the {on_disk} nodes in {folder} are running.", options.nodes));
     }
     say(&format!("Triplicate is ready at http://localhost:{}", options.port));
-    if let Ok(link) = fs::read_to_string(data.path().join("coordinator/setup-link")) {
-        say(&format!("Create the operator's account: {}", link.trim()));
+    if let Some(link) = running.setup_link() {
+        say(&format!("Create the operator's account: {link}"));
     }
     Ok(())
 }

@@ -65,7 +65,7 @@ impl Stack {
     pub(super) fn watch(&mut self, data: &DataFolder) -> Result<()> {
         let names = self.servers().map(|server| Follower::new(server.name(), data.log(server.name())));
         let mut followers: Vec<Follower> = names.collect();
-        while !self.stop.load(Ordering::Relaxed) {
+        while !self.is_told_to_stop() {
             followers.iter_mut().try_for_each(Follower::show)?;
             let now = Instant::now();
             self.servers().try_for_each(|server| server.keep_alive(now, data))?;
@@ -75,6 +75,10 @@ impl Stack {
             sleep(TICK);
         }
         Ok(())
+    }
+
+    pub(super) fn is_told_to_stop(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     fn servers(&mut self) -> impl Iterator<Item = &mut Server> {

@@ -1,0 +1,60 @@
+//! Runs the benchmarks and shows their figures beside their targets. Asserts nothing: figures depend on the machine.
+#![expect(clippy::cast_precision_loss, reason = "times and lengths are far below 2^52")]
+
+mod browser;
+mod programs;
+mod table;
+mod targets;
+mod usage;
+
+use std::fs;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::console::say;
+
+type Group = (&'static str, fn(&Options) -> Result<()>);
+
+/// What there is to measure, in the order of the layers.
+const GROUPS: [Group; 4] = [
+    ("crypto", |_| programs::run("crypto", "primitives")),
+    ("backup", |_| programs::run("backup", "engine")),
+    ("storage-node", |_| programs::run("storage-node", "store")),
+    ("browser", browser::run),
+];
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// crypto, backup, storage-node, browser [default: all].
+    rows: Vec<String>,
+    /// The size of the browser's large file, in MiB.
+    #[arg(long, default_value_t = 1024)]
+    size: u32,
+    /// The number of the browser's small files.
+    #[arg(long, default_value_t = 10_000)]
+    files: u32,
+    /// How often each of the browser's rows is measured; medians are shown.
+    #[arg(long, default_value_t = 3)]
+    runs: u32,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let names = GROUPS.map(|(name, _)| name);
+    if let Some(unknown) = options.rows.iter().find(|row| !names.contains(&row.as_str())) {
+        bail!("there is no benchmark {unknown}; there are {}", names.join(", "));
+    }
+    for (name, group) in GROUPS {
+        if options.rows.is_empty() || options.rows.iter().any(|row| row == name) {
+            group(options)?;
+            say(&format!("load average after {name}: {}", load_average()?));
+        }
+    }
+    Ok(())
+}
+
+/// Of the last minute: what else the machine did.
+fn load_average() -> Result<String> {
+    let line = fs::read_to_string("/proc/loadavg")?;
+    Ok(line.split(' ').next().unwrap_or_default().to_owned())
+}
