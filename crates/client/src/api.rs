@@ -1,6 +1,7 @@
 //! Calls to the coordinator: one function per route, one place that turns answers into errors.
 
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -30,8 +31,10 @@ use serde::de::DeserializeOwned;
 use crate::error::Error;
 use crate::platform::Platform;
 
-/// No answer of the coordinator takes longer.
+/// No answer of the coordinator takes longer, its body included.
 const TIMEOUT: Duration = Duration::from_mins(1);
+/// But for a commit of a million references.
+const COMMIT_TIMEOUT: Duration = Duration::from_mins(15);
 /// Waits between attempts of a request that may be repeated.
 const RETRY_WAITS_MS: [u64; 5] = [200, 500, 1500, 4000, 8000];
 
@@ -68,12 +71,13 @@ impl Client {
         self.repeat(routes::PRELOGIN, &[], &request).await
     }
 
+    /// The same request again, after its answer was lost, gets the same answer.
     pub(crate) async fn register(&self, request: &RegisterRequest) -> Result<(), Error> {
-        self.send_once(routes::REGISTER, &[], json(request)).await.map(drop)
+        self.retry(|| self.send_once(routes::REGISTER, &[], json(request))).await.map(drop)
     }
 
     pub(crate) async fn login(&self, request: &LoginRequest) -> Result<LoginResponse, Error> {
-        read_json(self.send_once(routes::LOGIN, &[], json(request)).await?, &self.origin).await
+        read_json(&self.send_once(routes::LOGIN, &[], json(request)).await?)
     }
 
     pub(crate) async fn logout(&self) -> Result<(), Error> {
@@ -134,7 +138,7 @@ impl Client {
         packed: &[u8],
     ) -> Result<(), Error> {
         let url = self.url(routes::REFS, &[&upload, &page]);
-        self.retry(|| self.send(self.request(routes::REFS, &url, Body::Octets(packed.to_vec()))))
+        self.retry(|| self.send(self.request(routes::REFS, &url, Body::Octets(packed.to_vec())), TIMEOUT))
             .await
             .map(drop)
     }
@@ -147,35 +151,23 @@ impl Client {
         self.repeat(routes::COMMIT_UPLOAD, &[&upload], request).await
     }
 
-    async fn get<T: DeserializeOwned>(
-        &self,
-        route: Route,
-        values: &[&dyn std::fmt::Display],
-    ) -> Result<T, Error> {
-        let response = self.retry(|| self.send_once(route, values, Body::Empty)).await?;
-        read_json(response, &self.origin).await
+    async fn get<T: DeserializeOwned>(&self, route: Route, values: &[&dyn Display]) -> Result<T, Error> {
+        read_json(&self.retry(|| self.send_once(route, values, Body::Empty)).await?)
     }
 
-    async fn get_octets(
-        &self,
-        route: Route,
-        values: &[&dyn std::fmt::Display],
-        query: &str,
-    ) -> Result<Bytes, Error> {
+    async fn get_octets(&self, route: Route, values: &[&dyn Display], query: &str) -> Result<Bytes, Error> {
         let url = self.url(route, values) + query;
-        let response = self.retry(|| self.send(self.request(route, &url, Body::Empty))).await?;
-        response.bytes().await.map_err(|source| self.unreachable(Some(source)))
+        self.retry(|| self.send(self.request(route, &url, Body::Empty), TIMEOUT)).await
     }
 
     /// A request whose repetition has the effect of one.
     async fn repeat<T: DeserializeOwned>(
         &self,
         route: Route,
-        values: &[&dyn std::fmt::Display],
+        values: &[&dyn Display],
         request: &impl Serialize,
     ) -> Result<T, Error> {
-        let response = self.retry(|| self.send_once(route, values, json(request))).await?;
-        read_json(response, &self.origin).await
+        read_json(&self.retry(|| self.send_once(route, values, json(request))).await?)
     }
 
     async fn retry<T, F: Future<Output = Result<T, Error>>>(
@@ -193,17 +185,13 @@ impl Client {
         attempt().await
     }
 
-    async fn send_once(
-        &self,
-        route: Route,
-        values: &[&dyn std::fmt::Display],
-        body: Body,
-    ) -> Result<Response, Error> {
+    async fn send_once(&self, route: Route, values: &[&dyn Display], body: Body) -> Result<Bytes, Error> {
         let url = self.url(route, values);
-        self.send(self.request(route, &url, body)).await
+        let time = if route == routes::COMMIT_UPLOAD { COMMIT_TIMEOUT } else { TIMEOUT };
+        self.send(self.request(route, &url, body), time).await
     }
 
-    fn url(&self, route: Route, values: &[&dyn std::fmt::Display]) -> String {
+    fn url(&self, route: Route, values: &[&dyn Display]) -> String {
         format!("{}{}", self.origin, route.fill(values))
     }
 
@@ -220,16 +208,20 @@ impl Client {
         }
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
-        let response = with_timeout(&*self.platform, TIMEOUT, request.send())
+    /// Sends a request and reads the whole answer.
+    async fn send(&self, request: RequestBuilder, time: Duration) -> Result<Bytes, Error> {
+        let answer = async {
+            let response = request.send().await?;
+            self.keep_cookie(&response);
+            Ok((response.status().is_success(), response.bytes().await?))
+        };
+        let (is_success, body) = with_timeout(&*self.platform, time, answer)
             .await
             .ok_or_else(|| self.unreachable(None))?
             .map_err(|source| self.unreachable(Some(source)))?;
-        self.keep_cookie(&response);
-        if response.status().is_success() {
-            return Ok(response);
+        if is_success {
+            return Ok(body);
         }
-        let body = response.bytes().await.map_err(|source| self.unreachable(Some(source)))?;
         let Ok(ErrorBody { code, message, request_id, missing }) = serde_json::from_slice(&body) else {
             return Err(self.unreachable(None));
         };
@@ -266,8 +258,6 @@ fn json(request: &impl Serialize) -> Body {
     Body::Json(serde_json::to_vec(request).expect("messages of the protocol serialize"))
 }
 
-async fn read_json<T: DeserializeOwned>(response: Response, origin: &str) -> Result<T, Error> {
-    let network = |source| Error::Network { server: origin.to_owned(), source };
-    let body = response.bytes().await.map_err(|source| network(Some(source)))?;
-    serde_json::from_slice(&body).map_err(|_| Error::untrusted("an answer that is not of the protocol"))
+fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|_| Error::untrusted("an answer that is not of the protocol"))
 }

@@ -7,6 +7,7 @@ use ::backup::{Change, ChunkRef, Content, Entry, FileSplitter, Node, Remainder, 
 use crypto::blob::BlobKind;
 use futures_util::stream::{self, FuturesOrdered, StreamExt as _, TryStreamExt as _};
 use protocol::id::SourceId;
+use tokio::sync::Semaphore;
 
 use crate::error::Error;
 use crate::path::Path;
@@ -20,6 +21,8 @@ use crate::vault::Vault;
 const SLICE_BYTES: usize = 4 << 20;
 /// Files that are read at the same time.
 const FILES_AT_ONCE: usize = 8;
+/// Of these, files that are longer than one slice: what they hold is not counted against the memory budget.
+const LARGE_FILES_AT_ONCE: usize = 2;
 /// Chunks of one file that are sealed at the same time.
 const CHUNKS_AT_ONCE: usize = 4;
 /// Browsers tell no permissions.
@@ -92,10 +95,18 @@ impl Vault {
             .into_iter()
             .map(|file| Ok((Path::parse(&file.path)?, file)))
             .collect::<Result<Vec<_>, Error>>()?;
+        let mut paths: Vec<&Path> = files.iter().map(|(path, _)| path).collect();
+        paths.sort_unstable();
+        self.check_clashes(source, &paths).await?;
+        let large = Semaphore::new(LARGE_FILES_AT_ONCE);
         let read = async |uploader: Uploader| {
             progress.update(|it| it.phase = Phase::Transferring);
             let read: Vec<_> = stream::iter(files)
-                .map(|(path, file)| read_file(uploader.clone(), path, file, progress))
+                .map(async |(path, file)| {
+                    let is_large = file.size > SLICE_BYTES as u64;
+                    let _turn = if is_large { large.acquire().await.ok() } else { None };
+                    read_file(uploader.clone(), path, file, progress).await
+                })
                 .buffer_unordered(FILES_AT_ONCE)
                 .try_collect()
                 .await?;

@@ -10,7 +10,8 @@ use crypto::commit::{Body, Settings, Snapshot, open_commit};
 use crypto::vault::VaultKeys;
 use protocol::envelope::EnvelopeHash;
 use protocol::envelope::commit::{CommitEnvelope, Kind};
-use protocol::id::SourceId;
+use protocol::envelope::device_certificate::Role;
+use protocol::id::{DeviceId, SourceId};
 
 use crate::account::Account;
 use crate::error::Error;
@@ -36,8 +37,11 @@ struct Head {
 pub(crate) struct SourceLog {
     /// Number and content, ascending.
     pub(crate) snapshots: Vec<(u64, Snapshot)>,
-    /// The newest commit could not be read, so its tree is not known.
+    /// Increments may not stand on the newest commit: it could not be read, or a device wrote it that may be wrong
+    /// about its own source alone.
     pub(crate) needs_baseline: bool,
+    /// Who wrote its first commit. A device that may only append writes to no other source.
+    writer: Option<DeviceId>,
 }
 
 impl Chain {
@@ -83,26 +87,35 @@ impl Chain {
         if pin.is_some_and(|pin| pin.seq == head.seq && pin.hash.0 != commit.hash) {
             return Err(Error::untrusted("the server rolled back or forked this vault"));
         }
+        let appender = head.device.filter(|device| {
+            state.device(device).is_some_and(|certificate| certificate.role == Role::Append)
+        });
+        let bound_to = head.source.and_then(|source| self.sources.get(&source)).map(|log| log.writer);
+        if appender.is_some() && bound_to.is_some_and(|writer| writer != appender) {
+            return Err(Error::untrusted("a device wrote to a source that is not its own"));
+        }
         let body = open_commit(backend, keys, &commit).await.ok().filter(|body| match body {
             Body::Snapshot(snapshot) => snapshot.check_account_state(&state).is_ok(),
             Body::Settings(_) => true,
         });
-        self.apply(&commit, body);
+        self.apply(&commit, body, appender.is_some());
         self.head =
             Some(Head { seq: head.seq, hash: commit.hash, account_state_seq: head.account_state_seq });
         Ok(())
     }
 
-    fn apply(&mut self, commit: &CommitEnvelope, body: Option<Body>) {
+    fn apply(&mut self, commit: &CommitEnvelope, body: Option<Body>, by_appender: bool) {
+        let writer = commit.head.device;
+        let fresh = || SourceLog { writer, ..SourceLog::default() };
         match (commit.head.kind, commit.head.source, body) {
             (Kind::Settings, _, Some(Body::Settings(settings))) => self.settings = Some(settings),
             (Kind::Snapshot(_), Some(source), Some(Body::Snapshot(snapshot))) => {
-                let log = self.sources.entry(source).or_default();
+                let log = self.sources.entry(source).or_insert_with(fresh);
                 log.snapshots.push((commit.head.seq, snapshot));
-                log.needs_baseline = false;
+                log.needs_baseline = by_appender;
             }
             (Kind::Snapshot(_), Some(source), _) => {
-                self.sources.entry(source).or_default().needs_baseline = true;
+                self.sources.entry(source).or_insert_with(fresh).needs_baseline = true;
             }
             _ => {}
         }

@@ -63,6 +63,14 @@ pub enum Error {
     /// A name that a backup cannot have.
     #[error("{0} cannot be a name in a backup")]
     Name(String),
+    /// Something else has this name already.
+    #[error("{path} is {taken_by} in the backup; rename it, or delete what is there first. Nothing was sent")]
+    Clash {
+        /// The path.
+        path: String,
+        /// What is there.
+        taken_by: &'static str,
+    },
     /// The stored tree breaks the format, or is not to be had.
     #[error("the stored folder tree cannot be read: {0}")]
     Tree(#[source] Box<TreeError<Error>>),

@@ -10,6 +10,7 @@ mod api;
 mod archive;
 mod backup;
 mod chain;
+mod clash;
 mod download;
 mod error;
 mod fetch;

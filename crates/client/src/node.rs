@@ -2,20 +2,24 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::StreamExt as _;
 use protocol::blob_list::{StoredBlob, pack_stored};
 use protocol::data_plane::{FanOutGrant, PutEvent, PutHeader, ReadRequest};
 use protocol::error::ErrorBody;
 use protocol::routes::storage_node as routes;
 use protocol::uploads::NodeGrant;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode};
 
 use crate::api::{Client, with_timeout};
 
-/// A node that takes longer over one batch counts as failed.
-const PUT_TIMEOUT: Duration = Duration::from_mins(2);
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// A node that has not answered by then counts as failed: time to connect and to sync, and for the bytes at a rate
+/// that four batches at once reach on a line of 1 Mbit/s.
+const PUT_TIME_MIN: Duration = Duration::from_mins(1);
+const PUT_BYTES_PER_SECOND_MIN: usize = 32 << 10;
+/// A node that sends nothing for so long counts as failed.
+const READ_IDLE: Duration = Duration::from_secs(20);
 /// Answers of puts: a receipt of 256 blobs for each of 8 nodes, in base64.
 const PUT_ANSWER_BYTES_MAX: usize = 256 << 10;
 
@@ -48,6 +52,7 @@ impl Client {
         for content in contents {
             body.extend_from_slice(content);
         }
+        let time = PUT_TIME_MIN + Duration::from_secs((body.len() / PUT_BYTES_PER_SECOND_MIN) as u64);
         let url = format!("{}{}", target.url, routes::PUT_BLOBS.path);
         let request = self.http.post(url).header(CONTENT_TYPE, "application/octet-stream").body(body);
         let answer = async {
@@ -58,7 +63,8 @@ impl Client {
             let events = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
             Ok(events.filter_map(|line| serde_json::from_slice(line).ok()).collect())
         };
-        self.within(PUT_TIMEOUT, target, answer).await
+        let answer = with_timeout(&*self.platform, time, answer).await;
+        answer.unwrap_or_else(|| Err(Reason::silence(time))).map_err(|reason| reason.of(target))
     }
 
     /// Reads some of the blobs of a grant. The bytes are not verified yet; there are as many as the sizes say.
@@ -76,33 +82,48 @@ impl Client {
         let url = format!("{}{}", replica.url, routes::READ_BLOBS.path);
         let body = serde_json::to_vec(&request).expect("messages of the protocol serialize");
         let request = self.http.post(url).header(CONTENT_TYPE, "application/json").body(body);
+        let size = |index: &usize| blobs[*index].size as usize;
+        let total = wanted.iter().map(size).sum();
         let answer = async {
-            let mut rest = checked(request.send().await?).await?.bytes().await?;
-            let size = |index: &usize| blobs[*index].size as usize;
-            if rest.len() != wanted.iter().map(size).sum::<usize>() {
-                return Err(Reason("another number of bytes than was asked for".to_owned()));
-            }
+            let mut rest = self.read_body(request, total).await?;
             Ok(wanted.iter().map(|index| rest.split_to(size(index))).collect())
         };
-        self.within(READ_TIMEOUT, replica, answer).await
+        answer.await.map_err(|reason: Reason| reason.of(replica))
     }
 
-    async fn within<T>(
-        &self,
-        time: Duration,
-        node: &NodeGrant,
-        answer: impl Future<Output = Result<T, Reason>>,
-    ) -> Result<T, NodeError> {
-        let error = |reason| NodeError { url: node.url.clone(), reason };
-        match with_timeout(&*self.platform, time, answer).await {
-            Some(Ok(value)) => Ok(value),
-            Some(Err(Reason(reason))) => Err(error(reason)),
-            None => Err(error(format!("no answer within {} seconds", time.as_secs()))),
+    /// An answer of exactly `total` bytes, as long as they keep coming.
+    async fn read_body(&self, request: RequestBuilder, total: usize) -> Result<Bytes, Reason> {
+        let silence = || Reason::silence(READ_IDLE);
+        let platform = &*self.platform;
+        let response = with_timeout(platform, READ_IDLE, request.send()).await.ok_or_else(silence)??;
+        let mut stream = checked(response).await?.bytes_stream();
+        let mut body = BytesMut::with_capacity(total);
+        while let Some(piece) = with_timeout(platform, READ_IDLE, stream.next()).await.ok_or_else(silence)? {
+            let piece = piece?;
+            if body.len() + piece.len() > total {
+                break;
+            }
+            body.extend_from_slice(&piece);
+        }
+        if body.len() == total {
+            Ok(body.freeze())
+        } else {
+            Err(Reason("another number of bytes than was asked for".to_owned()))
         }
     }
 }
 
 struct Reason(String);
+
+impl Reason {
+    fn silence(time: Duration) -> Self {
+        Self(format!("no answer within {} seconds", time.as_secs()))
+    }
+
+    fn of(self, node: &NodeGrant) -> NodeError {
+        NodeError { url: node.url.clone(), reason: self.0 }
+    }
+}
 
 impl From<reqwest::Error> for Reason {
     fn from(error: reqwest::Error) -> Self {

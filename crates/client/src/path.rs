@@ -22,6 +22,11 @@ impl Path {
         Some((parents, name))
     }
 
+    /// The path of its first `len` names, for a person.
+    pub(crate) fn prefix(&self, len: usize) -> String {
+        Self(self.0[..len].to_vec()).to_string()
+    }
+
     pub(crate) fn names(&self) -> &[Name] {
         &self.0
     }

@@ -30,7 +30,7 @@ pub trait Platform {
     /// What was verified for a login before, on this device.
     fn load_pin(&self, login: &str) -> LocalBoxFuture<'static, Option<Pin>>;
 
-    /// Remembers durably what was verified for a login.
+    /// Remembers durably what was verified for a login, as [`Pin::merged`] with what is stored.
     fn save_pin(&self, login: &str, pin: &Pin) -> LocalBoxFuture<'static, ()>;
 }
 

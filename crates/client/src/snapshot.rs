@@ -9,6 +9,7 @@ use crypto::commit::{NewBody, NewCommit, Snapshot, seal_commit};
 use crypto::sign::Author;
 use protocol::blob_list::{SizedBlob, unpack_stored};
 use protocol::bytes::Base64;
+use protocol::envelope::EnvelopeHash;
 use protocol::error::ErrorCode;
 use protocol::id::{BlobId, IdempotencyKey, SourceId, UploadId};
 use protocol::limits::{PLAN_BLOBS_MAX, REFS_PAGE_MAX};
@@ -60,25 +61,29 @@ impl Vault {
         let mut make_edits = Some(make_edits);
         let mut edits = Edits::default();
         let mut sent = Sent::default();
+        let mut baseline = false;
         for _ in 0..RACES_MAX {
             let (uploader, sender) = upload::channel(self, &session, planned.clone(), progress.clone());
-            let old_root = self.newest_root(source);
             let write = async {
                 let mut uploader = uploader;
                 if let Some(make_edits) = make_edits.take() {
                     edits = make_edits(uploader.clone()).await?;
                 }
+                // Reading took its time: the log may have grown since, through this very vault.
+                let base = self.base(source);
                 let now_ns = self.client().platform.now_ms().cast_signed() * 1_000_000;
                 let new_directory = NewDirectory { mode: DIRECTORY_MODE, mtime_ns: now_ns };
                 let changes = edits.changes.clone();
-                Ok(edit(self.fetcher(), &mut uploader, old_root, changes, new_directory).await?)
+                let tree = edit(self.fetcher(), &mut uploader, base.root, changes, new_directory).await?;
+                Ok((base, tree))
             };
-            let (tree, (now_sent, claimed)) = futures_util::try_join!(write, sender.run())?;
+            let ((base, tree), (now_sent, claimed)) = futures_util::try_join!(write, sender.run())?;
             sent.new_bytes += now_sent.new_bytes;
             progress.update(|it| it.phase = Phase::Committing);
             self.check_claims(claimed).await?;
-            let tree = NewTree { source, old_root, tree, unreadable_files: edits.unreadable_files };
-            match self.commit(session.upload, &tree, &planned).await {
+            let base = Base { needs_baseline: base.needs_baseline || baseline, ..base };
+            let new = NewTree { source, base, tree, unreadable_files: edits.unreadable_files };
+            match self.commit(session.upload, &new, &planned).await {
                 Ok(seq) => {
                     self.refresh().await?;
                     return Ok(Written { seq, sent });
@@ -87,16 +92,32 @@ impl Vault {
                     self.account().refresh_states().await?;
                     self.refresh().await?;
                 }
+                // The increments do not fit what the coordinator counts: absolute counts set that right.
+                Err(error) if error.code() == Some(ErrorCode::InvalidEnvelope) && !baseline => {
+                    baseline = true;
+                }
                 Err(error) => return Err(error),
             }
         }
         Err(Error::Busy)
     }
 
+    /// What a new snapshot of a source would stand on now.
+    fn base(&self, source: SourceId) -> Base {
+        let chain = self.chain();
+        let (seq, prev) = chain.next();
+        let log = chain.source(&source);
+        Base {
+            seq,
+            prev,
+            root: log.and_then(|log| log.snapshots.last()).map(|(_, snapshot)| snapshot.root),
+            needs_baseline: log.is_none_or(|log| log.needs_baseline),
+        }
+    }
+
     /// Stages the references of a new tree, and signs and sends the commit.
     async fn commit(&self, upload: UploadId, new: &NewTree, planned: &Planned) -> Result<u64, Error> {
-        let needs_baseline = self.chain().source(&new.source).is_none_or(|log| log.needs_baseline);
-        let old_root = new.old_root.filter(|_| !needs_baseline);
+        let old_root = new.base.root.filter(|_| !new.base.needs_baseline);
         let references = diff(self.fetcher(), old_root.as_ref(), &new.tree.tree).await?;
         self.claim_held(upload, &references, planned).await?;
         // A list without references has one empty page, because page 0 begins a list anew.
@@ -122,11 +143,10 @@ impl Vault {
             partial: false,
             extensions: Vec::new(),
         };
-        let (seq, prev) = self.chain().next();
         let commit = NewCommit {
             body: NewBody::Snapshot { source: new.source, baseline: old_root.is_none(), body: &body },
-            seq,
-            prev,
+            seq: new.base.seq,
+            prev: new.base.prev,
             digest: refs::digest(&references),
             account_state_seq: state.seq,
         };
@@ -188,10 +208,19 @@ impl Vault {
     }
 }
 
+/// Where in the log a snapshot stands, and the tree before it. Taken together at one moment: a tree that was edited
+/// on another base than the commit names would undo what came between.
+struct Base {
+    seq: u64,
+    prev: EnvelopeHash,
+    root: Option<BlobId>,
+    needs_baseline: bool,
+}
+
 /// A tree that is to become a source's newest.
 struct NewTree {
     source: SourceId,
-    old_root: Option<BlobId>,
+    base: Base,
     tree: WrittenDirectory,
     unreadable_files: u64,
 }

@@ -274,10 +274,11 @@ impl Session {
         if let Some((first, others)) = group.targets.split_first() {
             outcome.take(self.put(first, others, &blobs, &contents).await);
         }
-        let missed: Vec<&NodeGrant> =
-            group.targets.iter().skip(1).filter(|target| !outcome.nodes.contains(&target.node)).collect();
-        for events in join_all(missed.iter().map(|target| self.put(target, &[], &blobs, &contents))).await {
-            outcome.take(events);
+        for target in group.targets.iter().skip(1) {
+            // One after the other: whoever has a slow line must not send the same bytes twice at once.
+            if !outcome.nodes.contains(&target.node) {
+                outcome.take(self.put(target, &[], &blobs, &contents).await);
+            }
         }
         if !outcome.receipts.is_empty() {
             let answer = self.client.receipts(self.opened.upload, outcome.receipts).await?;

@@ -170,3 +170,52 @@ async fn two_devices_that_back_up_at_once_both_get_through() {
     assert_restores(&vault, &mine).await;
     assert_restores(&vault, &yours).await;
 }
+
+#[tokio::test]
+async fn operations_on_one_vault_at_once_lose_nothing() {
+    let cluster = Cluster::start(3).await;
+    let vault = Device::default().sign_up(&cluster).await.open_vault().await.expect("opens");
+    let source = vault.uploads().expect("uploads");
+    let (first, second) = ([("first", noise(1, 3 << 20))], [("second", noise(2, 30_000))]);
+    // The first backup of all takes longer than the second, which commits while it is under way.
+    let (a, b) = tokio::join!(back_up(&vault, &first), back_up(&vault, &second));
+    a.and(b).expect("both get through");
+    assert_restores(&vault, &first).await;
+    assert_restores(&vault, &second).await;
+
+    // Backed up again while it is deleted: one of the two comes last, and the log stays whole.
+    let gone = [path("second")];
+    let (again, removed) = tokio::join!(back_up(&vault, &first), vault.remove(source, &gone));
+    again.expect("backs up");
+    removed.expect("deletes");
+    let gone = [path("first")];
+    let third = [("third", noise(3, 5 << 20))];
+    let (removed, more) = tokio::join!(vault.remove(source, &gone), back_up(&vault, &third));
+    removed.expect("deletes");
+    more.expect("backs up");
+    let vault = Device::default().open(&cluster).await;
+    let names: Vec<_> = vault.list(source, &[]).await.expect("lists").into_iter().map(|it| it.name).collect();
+    assert_eq!(names, ["third"]);
+    assert_restores(&vault, &third).await;
+}
+
+#[tokio::test]
+async fn a_file_never_takes_the_place_of_a_folder_nor_a_folder_of_a_file() {
+    let cluster = Cluster::start(3).await;
+    let vault = Device::default().sign_up(&cluster).await.open_vault().await.expect("opens");
+    let files = [("photos/a.jpg", noise(1, 2000)), ("notes", vec![1])];
+    back_up(&vault, &files).await.expect("backs up");
+    for (name, taken_by) in [
+        ("photos", "/photos is a folder in the backup"),
+        ("notes/today", "/notes is a file in the backup"),
+        ("photos/a.jpg/x/y", "/photos/a.jpg is a file in the backup"),
+    ] {
+        let error = back_up(&vault, &[("new", vec![2]), (name, vec![3])]).await.expect_err(name);
+        assert!(error.to_string().starts_with(taken_by), "{error}");
+    }
+    let error = back_up(&vault, &[("x", vec![2]), ("x/y", vec![3])]).await.expect_err("both at once");
+    assert!(error.to_string().starts_with("/x is a file that is being backed up with it"), "{error}");
+    assert_eq!(vault.list(vault.uploads().expect("uploads"), &[]).await.expect("lists").len(), 2);
+    assert_restores(&vault, &files).await;
+    back_up(&vault, &[("photos/a.jpg", noise(2, 2000))]).await.expect("a file takes the place of a file");
+}

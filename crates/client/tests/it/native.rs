@@ -49,7 +49,8 @@ impl Platform for Device {
     }
 
     fn save_pin(&self, login: &str, pin: &Pin) -> LocalBoxFuture<'static, ()> {
-        self.0.borrow_mut().insert(login.to_owned(), pin.clone());
+        let stored = self.0.borrow_mut().remove(login);
+        self.0.borrow_mut().insert(login.to_owned(), pin.clone().merged(stored));
         Box::pin(async {})
     }
 }
