@@ -10,17 +10,13 @@ use crate::db::DbError;
 pub type ApiResult<T> = Result<T, ApiError>;
 
 impl From<DbError> for ApiError {
-    /// A database that is away is worth waiting for; all else is a fault of ours.
+    /// What the database may do when asked again is worth repeating; all else is a fault of ours.
     fn from(error: DbError) -> Self {
-        let away = matches!(
-            &error,
-            DbError::Sql(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
-        );
-        if away {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the database is away");
-            return Self::new(ErrorCode::Unavailable, "the database is away for the moment");
+        if !error.is_transient() {
+            return Self::Internal(error.into());
         }
-        Self::Internal(error.into())
+        tracing::warn!(error = &error as &dyn std::error::Error, "the database did not finish a request");
+        Self::new(ErrorCode::Unavailable, "the database is away or busy for the moment")
     }
 }
 

@@ -49,6 +49,9 @@ fn as_bytes(ids: impl Iterator<Item = BlobId>) -> Vec<Vec<u8>> {
 
 /// Adds the blobs that are new and locks all, in the order of their ids so that two planners never wait for each
 /// other, and records them as the session's. In the order asked for.
+///
+/// The locks leave rows free to be referred to: a commit, which has locked what it refers to, never waits for a
+/// planner. Whoever wants to give a blob up needs `FOR UPDATE`, which waits for both.
 pub async fn plan(
     conn: &mut PgConnection,
     upload: UploadKey,
@@ -64,7 +67,7 @@ pub async fn plan(
     .execute(&mut *conn)
     .await?;
     let keys = sqlx::query_scalar!(
-        "SELECT id FROM blobs WHERE sha256 = ANY ($1) ORDER BY sha256 FOR UPDATE",
+        "SELECT id FROM blobs WHERE sha256 = ANY ($1) ORDER BY sha256 FOR NO KEY UPDATE",
         &sha256s
     )
     .fetch_all(&mut *conn)

@@ -32,6 +32,23 @@ pub enum DbError {
     Unwritten(&'static str),
 }
 
+/// Conditions of PostgreSQL that pass, by their codes: a transaction that was not serializable, a deadlock, too many
+/// connections, and a server that was stopped, crashed or is starting.
+const TRANSIENT: [&str; 6] = ["40001", "40P01", "53300", "57P01", "57P02", "57P03"];
+
+impl DbError {
+    /// Nothing was changed, or it is not known whether, and the same request may succeed later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Sql(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => true,
+            Self::Sql(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| TRANSIENT.contains(&&*code))
+            }
+            _ => false,
+        }
+    }
+}
+
 macro_rules! keys {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*

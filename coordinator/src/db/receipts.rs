@@ -71,14 +71,14 @@ pub async fn find_signers(
 }
 
 /// Locks blobs, in the order of their ids as planning does: two requests with receipts for the same blob wait for
-/// each other, so that the later one sees what the earlier one recorded.
+/// each other, so that the later one sees what the earlier one recorded. Commits may refer to the blobs meanwhile.
 pub async fn lock_blobs(
     conn: &mut PgConnection,
     blobs: &[BlobKey],
 ) -> Result<BTreeMap<BlobKey, LockedBlob>, DbError> {
     let keys: Vec<i64> = blobs.iter().map(|key| key.0).collect();
     let rows = sqlx::query!(
-        "SELECT id, generation, size FROM blobs WHERE id = ANY ($1) ORDER BY sha256 FOR UPDATE",
+        "SELECT id, generation, size FROM blobs WHERE id = ANY ($1) ORDER BY sha256 FOR NO KEY UPDATE",
         &keys
     )
     .fetch_all(conn)

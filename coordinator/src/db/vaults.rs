@@ -102,9 +102,10 @@ pub async fn insert_key(
     Ok(same.fetch_one(conn).await?)
 }
 
-/// The vault's head, locked: whoever appends waits for whoever appended before.
+/// The vault's head, locked: whoever appends waits for whoever appended before. What else refers to the vault, like
+/// receipts, goes on meanwhile.
 pub async fn lock_head(conn: &mut PgConnection, vault: VaultKey) -> Result<Head, DbError> {
-    let row = sqlx::query!("SELECT head_seq, head_hash FROM vaults WHERE id = $1 FOR UPDATE", vault.0)
+    let row = sqlx::query!("SELECT head_seq, head_hash FROM vaults WHERE id = $1 FOR NO KEY UPDATE", vault.0)
         .fetch_one(conn)
         .await?;
     let hash = row.head_hash.unwrap_or_else(|| vec![0; 32]);

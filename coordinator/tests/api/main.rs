@@ -6,6 +6,7 @@ mod account_states;
 mod accounts;
 mod blobs;
 mod commits;
+mod contention;
 mod events;
 mod nodes;
 mod receipts;

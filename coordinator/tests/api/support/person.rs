@@ -96,7 +96,7 @@ impl Person {
         commit::issue(&self.identity, &head, &seal(1))
     }
 
-    /// A snapshot with this place in the vault's chain.
+    /// A snapshot of the person's source with this place in the vault's chain.
     pub(crate) fn snapshot(
         &self,
         seq: u64,
@@ -104,10 +104,21 @@ impl Person {
         flags: SnapshotFlags,
         references: &[Reference],
     ) -> Vec<u8> {
+        self.snapshot_of(self.source, (seq, prev), flags, references)
+    }
+
+    /// A snapshot of any source.
+    pub(crate) fn snapshot_of(
+        &self,
+        source: SourceId,
+        (seq, prev): (u64, [u8; 32]),
+        flags: SnapshotFlags,
+        references: &[Reference],
+    ) -> Vec<u8> {
         let head = CommitHead {
             kind: Kind::Snapshot(flags),
             vault: self.vault,
-            source: Some(self.source),
+            source: Some(source),
             seq,
             prev,
             device: None,

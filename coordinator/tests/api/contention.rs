@@ -1,0 +1,83 @@
+//! Requests that meet in the database, and a database that cannot finish one.
+
+use coordinator::random;
+use futures_util::future::join_all;
+use protocol::envelope::commit::SnapshotFlags;
+use protocol::error::ErrorCode;
+use protocol::id::{BlobId, SourceId};
+use protocol::refs::Reference;
+use reqwest::StatusCode;
+
+use crate::support::{Node, Registered, Server, blob_id};
+
+/// One device's backup: it stores the blobs and commits them, on top of whatever came before.
+async fn back_up(server: &Server, person: &Registered, nodes: &[Node], blobs: &[BlobId]) {
+    let source = random::id(SourceId::from_bytes);
+    let references: Vec<_> = blobs.iter().map(|blob| Reference { blob: *blob, delta: 1 }).collect();
+    let upload = person.open(server).await;
+    person.store(server, upload, nodes, blobs).await;
+    person.stage(server, upload, 0, &references).await.expect_status(StatusCode::NO_CONTENT);
+    loop {
+        let next = person.next(server).await;
+        let snapshot = person.snapshot_of(source, next, SnapshotFlags::default(), &references);
+        let answer = person.commit_envelope(server, upload, snapshot).await;
+        if answer.status != StatusCode::CONFLICT {
+            answer.expect_status(StatusCode::OK);
+            return;
+        }
+        answer.expect_code(ErrorCode::ChainConflict);
+    }
+}
+
+#[tokio::test]
+async fn backups_of_the_same_blobs_at_once_all_succeed() {
+    let (server, operator, nodes) = Server::with_zones(2).await;
+    for round in 0..4_u16 {
+        let devices = (0..4_u16).map(|device| {
+            // Half of the blobs are every device's, the others are new to the cluster with each.
+            let shared = (0..200).map(|number| round * 2000 + number * 2);
+            let own = (0..200).map(move |number| round * 2000 + 401 + device * 400 + number * 2);
+            let blobs: Vec<_> = shared.chain(own).map(blob_id).collect();
+            let (server, operator, nodes) = (&server, &operator, &nodes);
+            async move { back_up(server, operator, nodes, &blobs).await }
+        });
+        join_all(devices).await;
+    }
+    assert_eq!(operator.next(&server).await.0, 17);
+}
+
+#[tokio::test]
+async fn what_the_database_broke_off_is_worth_repeating() {
+    let (server, operator, _) = Server::with_zones(1).await;
+    let upload = operator.open(&server).await;
+    server.sql("CREATE TABLE faults (statement text)").await;
+    server
+        .sql(
+            "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+             DECLARE statement text;
+             BEGIN
+                 SELECT f.statement INTO statement FROM faults f;
+                 EXECUTE statement;
+                 RETURN NEW;
+             END $$",
+        )
+        .await;
+    server
+        .sql("CREATE TRIGGER fail BEFORE INSERT ON upload_blobs FOR EACH ROW EXECUTE FUNCTION fail()")
+        .await;
+    let faults = [
+        // A deadlock, and a transaction that could not be serialized.
+        "INSERT INTO faults VALUES ('DO $d$ BEGIN RAISE SQLSTATE ''40P01''; END $d$')",
+        "UPDATE faults SET statement = 'DO $d$ BEGIN RAISE SQLSTATE ''40001''; END $d$'",
+        // The server was told to stop: it ends the connection.
+        "UPDATE faults SET statement = 'SELECT pg_terminate_backend(pg_backend_pid())'",
+    ];
+    for fault in faults {
+        server.sql(fault).await;
+        let answer = operator.try_plan(&server, upload, &[blob_id(1)]).await;
+        assert_eq!(answer.headers["retry-after"], "1", "{fault}");
+        answer.expect_code(ErrorCode::Unavailable);
+    }
+    server.sql("UPDATE faults SET statement = 'SELECT 1'").await;
+    operator.plan(&server, upload, &[blob_id(1)]).await;
+}
