@@ -3,6 +3,7 @@
 //! It knows blobs, generations and disks; no grants, nodes, users or files.
 
 mod error;
+mod examine;
 mod folder;
 mod index;
 mod pack;

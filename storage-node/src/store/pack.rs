@@ -28,6 +28,13 @@ impl Marker {
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
         Ok(Self(bytes))
     }
+
+    /// The one that a record's header begins with, whichever it is.
+    pub(crate) fn in_front_of(record: &[u8; HEADER_LEN]) -> Self {
+        let mut bytes = [0; 12];
+        bytes.copy_from_slice(&record[..12]);
+        Self(bytes)
+    }
 }
 
 /// What a pack file's first bytes say.
@@ -52,10 +59,15 @@ impl PackHeader {
         out
     }
 
-    fn decode(bytes: &[u8; PACK_HEADER_LEN as usize]) -> Option<Self> {
+    /// Whether these are a pack header's bytes, of any format, undamaged.
+    pub(crate) fn is_whole(bytes: &[u8; PACK_HEADER_LEN as usize]) -> bool {
+        bytes[..8] == *MAGIC && bytes[CRC_AT..] == crc32c::crc32c(&bytes[..CRC_AT]).to_be_bytes()
+    }
+
+    /// A whole header of this format; none if it is of another.
+    pub(crate) fn decode(bytes: &[u8; PACK_HEADER_LEN as usize]) -> Option<Self> {
         let u32_at = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        let whole = bytes[..8] == *MAGIC && u32_at(CRC_AT) == crc32c::crc32c(&bytes[..CRC_AT]);
-        if !whole || u32_at(8) != FORMAT {
+        if u32_at(8) != FORMAT {
             return None;
         }
         Some(Self {
@@ -64,17 +76,6 @@ impl PackHeader {
             marker: Marker(bytes[32..44].try_into().ok()?),
         })
     }
-}
-
-/// What a pack file turned out to be.
-#[derive(Debug)]
-pub(crate) enum Opened {
-    /// A pack of this store.
-    Pack(Pack),
-    /// Nothing that was ever written to: a crash while it was made.
-    Unused,
-    /// Another store's, another number's, or another format's.
-    Foreign,
 }
 
 /// An open pack.
@@ -135,24 +136,10 @@ impl Pack {
         }
     }
 
-    pub(crate) fn open(packs: &Path, number: u32, store: StoreId) -> io::Result<Opened> {
+    /// Opens a pack whose marker is known.
+    pub(crate) fn open(packs: &Path, number: u32, marker: Marker) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(path(packs, number))?;
-        let mut header = [0; PACK_HEADER_LEN as usize];
-        read_up_to(&file, &mut header, 0)?;
-        if let Some(header) = PackHeader::decode(&header) {
-            let ours = header.store == store && header.number == number;
-            let pack = Self { file, number, marker: header.marker };
-            return Ok(if ours { Opened::Pack(pack) } else { Opened::Foreign });
-        }
-        // The header is damaged. The first record repeats the marker, under a checksum of its own.
-        let mut first = [0; HEADER_LEN];
-        read_up_to(&file, &mut first, PACK_HEADER_LEN)?;
-        let mut marker = Marker([0; 12]);
-        marker.0.copy_from_slice(&first[..12]);
-        if matches!(RecordHeader::decode(&first, marker), Decoded::Blob(_)) {
-            return Ok(Opened::Pack(Self { file, number, marker }));
-        }
-        Ok(if header.starts_with(MAGIC) { Opened::Foreign } else { Opened::Unused })
+        Ok(Self { file, number, marker })
     }
 }
 
@@ -173,9 +160,9 @@ pub(crate) fn read_blob(packs: &Path, id: &BlobId, location: Location) -> io::Re
         Err(error) => return Err(error),
     }
     let (header, payload) = record.split_first_chunk::<HEADER_LEN>().expect("longer than a header");
-    let mut marker = Marker([0; 12]);
-    marker.0.copy_from_slice(&header[..12]);
-    let Decoded::Blob(header) = RecordHeader::decode(header, marker) else { return Ok(None) };
+    let Decoded::Blob(header) = RecordHeader::decode(header, Marker::in_front_of(header)) else {
+        return Ok(None);
+    };
     let whole =
         header.id == *id && header.len == location.len && header.payload_crc == crc32c::crc32c(payload);
     Ok(whole.then(|| Bytes::from(record).slice(HEADER_LEN..)))

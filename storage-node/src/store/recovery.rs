@@ -2,14 +2,16 @@
 
 use std::fs;
 use std::io;
+use std::ops::Range;
 
 use protocol::id::StoreId;
 use rustix::fs::{Advice, fadvise};
 
 use super::error::StoreError;
+use super::examine::{Examined, KnownPack, examine};
 use super::folder::Folder;
 use super::index::{Index, Location, LogPosition};
-use super::pack::{self, Opened, PACK_HEADER_LEN, Pack};
+use super::pack::{self, Pack};
 use super::record::RecordHeader;
 use super::scan::{Check, Scanned, scan};
 
@@ -18,7 +20,7 @@ use super::scan::{Check, Scanned, scan};
 pub struct Recovered {
     /// The index was made anew from the packs.
     pub index_rebuilt: bool,
-    /// Ranges inside packs that hold no good record. They stay where they are.
+    /// Ranges of packs that hold no good header or record. They stay where they are.
     pub damaged_ranges: u64,
     /// Their bytes.
     pub damaged_bytes: u64,
@@ -26,6 +28,14 @@ pub struct Recovered {
     pub torn_bytes: u64,
     /// Files among the packs that are none of this store's. They stay where they are.
     pub strangers: u64,
+}
+
+impl Recovered {
+    fn count_damage(&mut self, pack: u32, range: Range<u64>) {
+        tracing::error!(pack, from = range.start, to = range.end, "damaged; other records are kept");
+        self.damaged_ranges += 1;
+        self.damaged_bytes += range.end - range.start;
+    }
 }
 
 /// A store ready for writing.
@@ -43,10 +53,10 @@ pub(crate) fn open(folder: &Folder, store: StoreId) -> Result<Opening, StoreErro
     let mut recovered = Recovered::default();
     let clean_end = folder.take_clean_mark()?;
     let numbers = pack_numbers(folder, &mut recovered)?;
-    let packs = open_packs(folder, store, &numbers, &mut recovered)?;
+    let packs = examine_packs(folder, store, &numbers, &mut recovered)?;
     let next_pack = numbers.last().map_or(1, |last| last.saturating_add(1));
     let index = open_index(folder, store, &packs, &mut recovered)?;
-    let newest = read_log(packs, &index, clean_end, &mut recovered)?;
+    let newest = read_log(folder, &packs, &index, clean_end, &mut recovered)?;
     Ok(Opening { index, newest, next_pack, recovered })
 }
 
@@ -66,22 +76,28 @@ fn pack_numbers(folder: &Folder, recovered: &mut Recovered) -> Result<Vec<u32>, 
     Ok(numbers)
 }
 
-fn open_packs(
+/// Looks at one pack after the other: a store may have more of them than a process may have files open.
+fn examine_packs(
     folder: &Folder,
     store: StoreId,
     numbers: &[u32],
     recovered: &mut Recovered,
-) -> Result<Vec<Pack>, StoreError> {
+) -> Result<Vec<KnownPack>, StoreError> {
     let mut packs = Vec::new();
     for number in numbers {
         let path = pack::path(&folder.packs(), *number);
-        match Pack::open(&folder.packs(), *number, store) {
-            Ok(Opened::Pack(pack)) => packs.push(pack),
-            Ok(Opened::Unused) => {
+        match examine(&folder.packs(), *number, store) {
+            Ok(Examined::Pack(pack)) => {
+                if pack.damaged > 0 {
+                    recovered.count_damage(pack.number, 0..pack.damaged);
+                }
+                packs.push(pack);
+            }
+            Ok(Examined::Unused) => {
                 tracing::warn!(path = %path.display(), "a pack without content; quarantined");
                 folder.quarantine(&path)?;
             }
-            Ok(Opened::Foreign) => {
+            Ok(Examined::Foreign) => {
                 tracing::warn!(path = %path.display(), "another store's pack; left alone");
                 recovered.strangers += 1;
             }
@@ -95,12 +111,12 @@ fn open_packs(
 fn open_index(
     folder: &Folder,
     store: StoreId,
-    packs: &[Pack],
+    packs: &[KnownPack],
     recovered: &mut Recovered,
 ) -> Result<Index, StoreError> {
     let path = folder.index();
     if path.exists() {
-        match Index::open(&path, store).and_then(|index| fits(index, packs)) {
+        match Index::open(&path, store).and_then(|index| fits(folder, index, packs)) {
             Ok(index) => return Ok(index),
             Err(error) => {
                 tracing::warn!(
@@ -116,48 +132,62 @@ fn open_index(
 }
 
 /// An index that knows of more than the packs have is from another time.
-fn fits(index: Index, packs: &[Pack]) -> Result<Index, StoreError> {
+fn fits(folder: &Folder, index: Index, packs: &[KnownPack]) -> Result<Index, StoreError> {
     let end = index.end();
     if end.pack == 0 {
         return Ok(index);
     }
-    let pack = packs.iter().find(|pack| pack.number == end.pack);
-    let pack = pack.ok_or(StoreError::IndexContent("of packs that are not here"))?;
-    let len = pack.file.metadata().map_err(|source| StoreError::ReadPack { pack: end.pack, source })?.len();
-    if len < end.offset {
+    if !packs.iter().any(|pack| pack.number == end.pack) {
+        return Err(StoreError::IndexContent("of packs that are not here"));
+    }
+    let path = pack::path(&folder.packs(), end.pack);
+    if fs::metadata(&path).map_err(StoreError::file("look at", path))?.len() < end.offset {
         return Err(StoreError::IndexContent("of a longer log"));
     }
     Ok(index)
 }
 
-/// Brings the index up to the log's end, and cuts off what a crash left behind it.
+/// Brings the index up to the log's end, and cuts off what a crash left behind it. Gives the pack to append to.
 fn read_log(
-    mut packs: Vec<Pack>,
+    folder: &Folder,
+    packs: &[KnownPack],
     index: &Index,
     clean_end: Option<LogPosition>,
     recovered: &mut Recovered,
 ) -> Result<Option<(Pack, u64)>, StoreError> {
     let start = index.end();
-    let Some(newest) = packs.pop() else { return Ok(None) };
+    let Some((newest, older)) = packs.split_last() else { return Ok(None) };
     if clean_end == Some(start) && start.pack == newest.number {
-        return Ok(Some((newest, start.offset)));
+        return Ok(open_pack(folder, newest)?.map(|pack| (pack, start.offset)));
     }
-    for pack in packs.iter().filter(|pack| pack.number >= start.pack) {
-        read_pack(pack, start, Check::Headers, index, recovered)?;
+    for known in older.iter().filter(|pack| pack.number >= start.pack) {
+        if let Some(pack) = open_pack(folder, known)? {
+            read_pack(&pack, known, start, Check::Headers, index, recovered)?;
+        }
     }
-    reread_from_disk(&newest).map_err(|source| StoreError::ReadPack { pack: newest.number, source })?;
-    let scanned = read_pack(&newest, start, Check::Payloads, index, recovered)?;
+    let Some(pack) = open_pack(folder, newest)? else {
+        index.checkpoint()?;
+        return Ok(None);
+    };
+    reread_from_disk(&pack).map_err(|source| StoreError::ReadPack { pack: pack.number, source })?;
+    let scanned = read_pack(&pack, newest, start, Check::Payloads, index, recovered)?;
     if scanned.torn_bytes > 0 {
-        tracing::info!(pack = newest.number, bytes = scanned.torn_bytes, "cut off an unfinished write");
+        tracing::info!(pack = pack.number, bytes = scanned.torn_bytes, "cut off an unfinished write");
         recovered.torn_bytes = scanned.torn_bytes;
         let cut = || {
-            newest.file.set_len(scanned.end)?;
-            newest.file.sync_all()
+            pack.file.set_len(scanned.end)?;
+            pack.file.sync_all()
         };
-        cut().map_err(|source| StoreError::ReadPack { pack: newest.number, source })?;
+        cut().map_err(|source| StoreError::ReadPack { pack: pack.number, source })?;
     }
     index.checkpoint()?;
-    Ok(Some((newest, scanned.end)))
+    Ok(Some((pack, scanned.end)))
+}
+
+/// None without a marker: such a pack is read through the index alone, and gets no more records.
+fn open_pack(folder: &Folder, known: &KnownPack) -> Result<Option<Pack>, StoreError> {
+    let opened = known.marker.map(|marker| Pack::open(&folder.packs(), known.number, marker)).transpose();
+    opened.map_err(|source| StoreError::ReadPack { pack: known.number, source })
 }
 
 /// What is in memory only gets to disk, and what is in memory but not on disk is forgotten: a sync that failed
@@ -170,26 +200,21 @@ fn reread_from_disk(pack: &Pack) -> io::Result<()> {
 
 fn read_pack(
     pack: &Pack,
+    known: &KnownPack,
     start: LogPosition,
     check: Check,
     index: &Index,
     recovered: &mut Recovered,
 ) -> Result<Scanned, StoreError> {
-    let from = if pack.number == start.pack { start.offset } else { PACK_HEADER_LEN };
+    let first = known.first_record();
+    let from = if pack.number == start.pack { start.offset.max(first) } else { first };
     let mut records = Vec::new();
     let scanned = scan(pack, from, check, |offset, header: RecordHeader| {
         let RecordHeader { generation, len, .. } = header;
         records.push((header.id, Location { pack: pack.number, offset, len, generation }));
     })?;
     for range in &scanned.damaged {
-        tracing::error!(
-            pack = pack.number,
-            from = range.start,
-            to = range.end,
-            "damaged; later records are kept"
-        );
-        recovered.damaged_ranges += 1;
-        recovered.damaged_bytes += range.end - range.start;
+        recovered.count_damage(pack.number, range.clone());
     }
     index.publish(&records, LogPosition { pack: pack.number, offset: scanned.end })?;
     // A rebuild of many packs must not gather all of them in memory.

@@ -4,6 +4,7 @@
 //! look alike, so the scanner never takes damage for the end: it goes on at the next record that proves itself by
 //! marker, checksum and SHA-256. Only what lies behind the last good record may be cut off.
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 
@@ -34,7 +35,7 @@ pub(crate) struct Scanned {
 }
 
 /// Bytes that are searched for the marker at a time.
-const WINDOW: usize = 1 << 20;
+pub(crate) const WINDOW: usize = 1 << 20;
 
 /// Visits every good record from `from` on, in order: its offset and header.
 pub(crate) fn scan(
@@ -62,7 +63,7 @@ pub(crate) fn scan(
         next = Some(found.end);
         trusted = check == Check::Headers;
     }
-    found.torn_bytes = torn_bytes(pack, found.end, file_len).map_err(failed)?;
+    found.torn_bytes = used_bytes(&pack.file, found.end).map_err(failed)?;
     Ok(found)
 }
 
@@ -85,12 +86,16 @@ fn good_record(
     if offset + HEADER_LEN as u64 + u64::from(header.len) > file_len {
         return Ok(None);
     }
-    if trusted {
-        return Ok(Some(header));
-    }
+    let good = trusted || proves_itself(&pack.file, offset, &header).map_err(failed)?;
+    Ok(good.then_some(header))
+}
+
+/// Whether the payload behind a record's header is the blob that it names.
+pub(crate) fn proves_itself(file: &File, offset: u64, header: &RecordHeader) -> io::Result<bool> {
     let mut payload = vec![0; header.len as usize];
-    read_up_to(&pack.file, &mut payload, offset + HEADER_LEN as u64).map_err(failed)?;
-    Ok((sha256(&[&payload]) == *header.id.as_bytes()).then_some(header))
+    let count = read_up_to(file, &mut payload, offset + HEADER_LEN as u64)?;
+    let whole = count == payload.len() && header.payload_crc == crc32c::crc32c(&payload);
+    Ok(whole && sha256(&[&payload]) == *header.id.as_bytes())
 }
 
 /// The next place from `from` on where the pack's marker stands.
@@ -107,16 +112,18 @@ fn find_marker(pack: &Pack, mut from: u64, file_len: u64) -> io::Result<Option<u
     Ok(None)
 }
 
-/// Bytes from `end` to the last one that is not zero.
-fn torn_bytes(pack: &Pack, end: u64, file_len: u64) -> io::Result<u64> {
+/// Bytes from `start` to the last one that is not zero.
+pub(crate) fn used_bytes(file: &File, start: u64) -> io::Result<u64> {
     let mut window = vec![0; WINDOW];
-    let (mut from, mut torn) = (end, 0);
-    while from < file_len {
-        let count = read_up_to(&pack.file, &mut window, from)?;
-        if let Some(last) = window[..count].iter().rposition(|byte| *byte != 0) {
-            torn = from + last as u64 + 1 - end;
+    let (mut from, mut used) = (start, 0);
+    loop {
+        let count = read_up_to(file, &mut window, from)?;
+        if count == 0 {
+            return Ok(used);
         }
-        from += WINDOW as u64;
+        if let Some(last) = window[..count].iter().rposition(|byte| *byte != 0) {
+            used = from + last as u64 + 1 - start;
+        }
+        from += count as u64;
     }
-    Ok(torn)
 }

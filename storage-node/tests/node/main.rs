@@ -4,6 +4,7 @@
 mod batch;
 mod cors;
 mod crash;
+mod damaged_front;
 mod fan_out;
 mod grants;
 mod joining;

@@ -48,12 +48,12 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-fn record_len(blob: &Blob) -> usize {
+pub fn record_len(blob: &Blob) -> usize {
     (RECORD_HEADER + blob.bytes.len()).next_multiple_of(8)
 }
 
 /// A folder as a crash leaves it, with these blobs in one pack: never closed, no checkpoint, no index.
-fn crashed(blobs: &[Blob]) -> TempDir {
+pub fn crashed(blobs: &[Blob]) -> TempDir {
     let folder = tempdir().unwrap();
     let store = open(folder.path());
     for blob in blobs {
@@ -65,13 +65,13 @@ fn crashed(blobs: &[Blob]) -> TempDir {
     folder
 }
 
-fn only_pack(folder: &Path) -> PathBuf {
+pub fn only_pack(folder: &Path) -> PathBuf {
     let mut packs = packs(folder);
     assert_eq!(packs.len(), 1);
     packs.remove(0)
 }
 
-fn small(seed: u64) -> Blob {
+pub fn small(seed: u64) -> Blob {
     Blob::random(seed, 20)
 }
 
@@ -151,13 +151,12 @@ fn a_pack_whose_header_is_damaged_is_still_read() {
     fs::write(&pack, bytes).unwrap();
     let store = open(folder.path());
     assert!(blobs.iter().all(|blob| has(&store, blob)));
+    assert_eq!(store.recovered().damaged_ranges, 1);
 }
 
-#[test]
-fn bytes_inside_a_blob_do_not_pass_for_a_record() {
-    // A client that guesses the layout, but cannot know the pack's marker, hides a record for another blob.
-    let hidden = small(7);
-    let mut forged = [0; 64];
+/// A blob of a client that knows the layout, but not the pack's marker, and hides a record for another blob in it.
+pub fn carrier(hidden: &Blob) -> Blob {
+    let mut forged = [0; RECORD_HEADER];
     forged[..12].copy_from_slice(b"TPLCPACK\0\0\0\0");
     forged[12] = 1;
     forged[16..20].copy_from_slice(&20_u32.to_be_bytes());
@@ -166,7 +165,13 @@ fn bytes_inside_a_blob_do_not_pass_for_a_record() {
     forged[28..60].copy_from_slice(hidden.stored.id.as_bytes());
     let crc = crc32c::crc32c(&forged[..60]);
     forged[60..].copy_from_slice(&crc.to_be_bytes());
-    let carrier = Blob::of([&forged[..], &hidden.bytes].concat());
+    Blob::of([&forged[..], &hidden.bytes].concat())
+}
+
+#[test]
+fn bytes_inside_a_blob_do_not_pass_for_a_record() {
+    let hidden = small(7);
+    let carrier = carrier(&hidden);
     let folder = crashed(&[carrier.clone(), small(1)]);
     let pack = only_pack(folder.path());
     let mut bytes = fs::read(&pack).unwrap();
@@ -203,16 +208,19 @@ fn files_that_are_not_ours_are_left_alone() {
 
 #[test]
 fn a_pack_that_a_crash_left_empty_is_put_aside() {
-    let folder = crashed(&[small(1)]);
-    let unused = folder.path().join("packs").join("00000002.pack");
-    fs::write(&unused, vec![0; 4096]).unwrap();
-    let store = open(folder.path());
-    put(&store, &[small(2)]);
-    drop(store);
-    let store = open(folder.path());
-    assert!(has(&store, &small(1)) && has(&store, &small(2)));
-    assert!(!unused.exists());
-    assert!(folder.path().join("quarantine").join("00000002.pack.0").exists());
+    for left in [vec![], vec![0; 4096], b"TPLCPACK".to_vec()] {
+        let folder = crashed(&[small(1)]);
+        let unused = folder.path().join("packs").join("00000002.pack");
+        fs::write(&unused, left).unwrap();
+        let store = open(folder.path());
+        put(&store, &[small(2)]);
+        drop(store);
+        let store = open(folder.path());
+        assert!(has(&store, &small(1)) && has(&store, &small(2)));
+        assert!(!unused.exists());
+        assert!(folder.path().join("quarantine").join("00000002.pack.0").exists());
+        assert_eq!(store.recovered().damaged_ranges, 0);
+    }
 }
 
 #[test]
