@@ -128,3 +128,47 @@ async fn a_cancelled_backup_leaves_nothing_and_its_repetition_resumes() {
     );
     assert_restores(&vault, &files).await;
 }
+
+/// Reads like a file of noise, and is never in memory as a whole.
+struct Endless;
+
+impl client::ReadAt for Endless {
+    fn read_at(
+        &self,
+        offset: u64,
+        len: usize,
+    ) -> futures_util::future::LocalBoxFuture<'_, Result<Vec<u8>, String>> {
+        let left = usize::try_from(LARGE_BYTES - offset).expect("fits memory");
+        Box::pin(async move { Ok(noise(offset, len.min(left))) })
+    }
+}
+
+const LARGE_BYTES: u64 = 384 << 20;
+
+/// The most memory that this process ever used, in bytes.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+}
+
+#[tokio::test]
+async fn memory_does_not_grow_with_the_file() {
+    use futures_util::stream::TryStreamExt as _;
+    let cluster = Cluster::start(1).await;
+    let vault = Device::default().sign_up(&cluster).await.open_vault().await.expect("opens");
+    let before = peak_memory();
+    let path = vec!["large".to_owned()];
+    let file =
+        client::NewFile { path: path.clone(), mtime_ms: 0, size: LARGE_BYTES, reader: Box::new(Endless) };
+    vault.backup(vec![file], &Rc::default()).await.expect("backs up");
+    let source = vault.uploads().expect("uploads");
+    let mut download = vault.open_file(source, &path).await.expect("opens");
+    let mut restored = 0;
+    while let Some(piece) = download.stream.try_next().await.expect("restores") {
+        restored += piece.len() as u64;
+    }
+    assert_eq!(restored, LARGE_BYTES);
+    let used = peak_memory() - before;
+    assert!(used < 256 << 20, "{} MiB", used >> 20);
+}

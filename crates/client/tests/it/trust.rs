@@ -123,14 +123,88 @@ async fn a_rolled_back_vault_is_a_hard_stop_for_who_saw_more() {
 }
 
 #[tokio::test]
-async fn a_changed_commit_is_a_hard_stop() {
+async fn any_edit_of_the_log_is_a_hard_stop() {
     let cluster = Cluster::start(3).await;
-    let vault = Device::default().sign_up(&cluster).await.open_vault().await.expect("opens");
-    back_up(&vault, &[("file", noise(1, 5000))]).await.expect("backs up");
+    let device = Device::default();
+    let vault = device.sign_up(&cluster).await.open_vault().await.expect("opens");
+    for n in 1..=4 {
+        back_up(&vault, &[("file", noise(n, 5000))]).await.expect("backs up");
+    }
     tamper(
         &cluster,
-        "UPDATE commits SET envelope = set_byte(envelope, 200, get_byte(envelope, 200) # 1) WHERE seq = 1",
+        "CREATE TABLE true_log AS SELECT * FROM commits; CREATE TABLE true_vaults AS SELECT * FROM vaults",
     );
-    let error = Device::default().sign_in(&cluster).await.expect("signs in").open_vault().await.err();
-    assert!(matches!(error, Some(Error::Untrusted(_))), "{error:?}");
+    let swap = "UPDATE commits a SET envelope = b.envelope, hash = b.hash FROM true_log b";
+    let edits = [
+        (
+            "a changed bit",
+            "UPDATE commits SET envelope = set_byte(envelope, 200, get_byte(envelope, 200) # 1) WHERE seq = 2",
+        ),
+        (
+            "a changed signature",
+            "UPDATE commits SET envelope = set_byte(envelope, octet_length(envelope) - 1, get_byte(envelope, octet_length(envelope) - 1) # 1) WHERE seq = 4",
+        ),
+        ("two swapped", &format!("{swap} WHERE (a.seq, b.seq) IN ((2, 3), (3, 2))")),
+        ("one replayed in the place of another", &format!("{swap} WHERE (a.seq, b.seq) = (4, 3)")),
+        ("one left out", "DELETE FROM commits WHERE seq = 2"),
+        (
+            "the end cut off",
+            "DELETE FROM commits WHERE seq = 4; UPDATE vaults SET head_seq = 3, head_hash = (SELECT hash FROM commits WHERE seq = 3)",
+        ),
+        ("nothing left", "DELETE FROM commits; UPDATE vaults SET head_seq = -1, head_hash = NULL"),
+    ];
+    for (what, sql) in edits {
+        tamper(&cluster, sql);
+        let opened = async { device.sign_in(&cluster).await?.open_vault().await };
+        let error = opened.await.err();
+        assert!(matches!(error, Some(Error::Untrusted(_))), "{what}: {error:?}");
+        tamper(
+            &cluster,
+            "DELETE FROM commits; INSERT INTO commits SELECT * FROM true_log;
+             UPDATE vaults v SET head_seq = t.head_seq, head_hash = t.head_hash FROM true_vaults t WHERE t.id = v.id",
+        );
+        device.open(&cluster).await;
+    }
+}
+
+#[tokio::test]
+async fn a_vault_added_or_hidden_by_the_server_is_refused() {
+    let cluster = Cluster::start(1).await;
+    let device = Device::default();
+    device.sign_up(&cluster).await;
+    tamper(
+        &cluster,
+        "INSERT INTO vaults (account_id, public_id, head_seq, head_hash)
+         SELECT account_id, decode(repeat('ab', 16), 'hex'), head_seq, head_hash FROM vaults;
+         INSERT INTO vault_keys (vault_id, epoch, wrap)
+         SELECT v.id, 1, k.wrap FROM vault_keys k, vaults v WHERE v.id <> k.vault_id",
+    );
+    let error = device.sign_in(&cluster).await.err().expect("refused");
+    assert!(error.to_string().contains("a vault that the account does not have"), "{error}");
+    tamper(
+        &cluster,
+        "DELETE FROM vault_keys; DELETE FROM vaults WHERE public_id = decode(repeat('ab', 16), 'hex')",
+    );
+    let error = device.sign_in(&cluster).await.err().expect("refused");
+    assert!(error.to_string().contains("hides a vault"), "{error}");
+}
+
+#[tokio::test]
+async fn what_the_server_claims_to_hold_and_does_not_give_back_ends_unverified() {
+    let mut cluster = Cluster::start(1).await;
+    let vault = Device::default().sign_up(&cluster).await.open_vault().await.expect("opens");
+    let files = [("file", noise(1, 3 << 20))];
+    back_up(&vault, &files).await.expect("backs up");
+    // The node's packs are emptied behind its back; the coordinator still counts the copies.
+    cluster.kill_node(0);
+    for pack in std::fs::read_dir(cluster.node_folder(0).join("packs")).expect("packs") {
+        let file =
+            std::fs::OpenOptions::new().write(true).open(pack.expect("a pack").path()).expect("a pack");
+        let bytes = file.metadata().expect("a size").len();
+        file.set_len(8192).and_then(|()| file.set_len(bytes)).expect("truncates");
+    }
+    cluster.start_node(0).await;
+    let error = back_up(&vault, &files).await.expect_err("the chunks are gone");
+    assert!(matches!(error, Error::Unverified(_)), "{error:?}");
+    assert!(!vault.refresh().await.expect("still there"), "no commit appeared");
 }
