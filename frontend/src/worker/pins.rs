@@ -13,18 +13,28 @@ pub(super) async fn load(login: &str) -> Result<Option<Pin>, Error> {
     let transaction = database.transaction(&[STORE], TransactionMode::ReadOnly)?;
     let json = transaction.object_store(STORE)?.get(JsValue::from_str(login))?.await?;
     database.close();
-    // What cannot be read was written by no build: then this device has seen nothing.
-    Ok(json.and_then(|json| serde_json::from_str(&json.as_string()?).ok()))
+    Ok(json.as_ref().and_then(read))
 }
 
-pub(super) async fn save(login: &str, pin: &Pin) -> Result<(), Error> {
-    let json = serde_json::to_string(pin).expect("a pin is plain data");
+/// Stores the pin as merged with what is stored. One transaction reads and writes: another tab's comes before or after
+/// it, so that neither undoes what the other saw.
+pub(super) async fn save(login: &str, pin: Pin) -> Result<(), Error> {
     let database = open().await?;
     let transaction = database.transaction(&[STORE], TransactionMode::ReadWrite)?;
-    transaction.object_store(STORE)?.put(&JsValue::from_str(&json), Some(&JsValue::from_str(login)))?.await?;
+    let store = transaction.object_store(STORE)?;
+    let login = JsValue::from_str(login);
+    let stored = store.get(login.clone())?.await?;
+    let merged = pin.merged(stored.as_ref().and_then(read));
+    let json = serde_json::to_string(&merged).expect("a pin is plain data");
+    store.put(&JsValue::from_str(&json), Some(&login))?.await?;
     transaction.commit()?.await?;
     database.close();
     Ok(())
+}
+
+/// What cannot be read was written by no build: then this device has seen nothing.
+fn read(json: &JsValue) -> Option<Pin> {
+    serde_json::from_str(&json.as_string()?).ok()
 }
 
 async fn open() -> Result<Database, Error> {

@@ -53,6 +53,6 @@ impl Platform for Browser {
 
     fn save_pin(&self, login: &str, pin: &Pin) -> LocalBoxFuture<'static, ()> {
         let (login, pin) = (login.to_owned(), pin.clone());
-        async move { drop(pins::save(&login, &pin).await) }.boxed_local()
+        async move { drop(pins::save(&login, pin).await) }.boxed_local()
     }
 }
