@@ -60,5 +60,9 @@ pub(super) async fn undo_remove(desk: &Desk, ask: UndoRemove) -> Result<(), Fail
     let vault = desk.vault()?;
     // Undone twice: the second has nothing left to do.
     let Some(removed) = desk.removals.borrow_mut().remove(&ask.removal) else { return Ok(()) };
-    vault.undo_remove(removed).await.map_err(|error| failure::told(&error))
+    let undone = vault.undo_remove(removed.clone()).await;
+    undone.map_err(|error| {
+        desk.removals.borrow_mut().insert(ask.removal, removed);
+        failure::told(&error)
+    })
 }

@@ -1,4 +1,5 @@
-//! Says that something was deleted, and offers to take it back, for a while.
+//! Says that something was deleted, and offers to take it back, for a while. The while does not pass during an attempt,
+//! and begins anew after one that failed.
 //!
 //! Written with PatternFly's own markup: the library's toasts outlive what they offer and stand outside all landmarks.
 
@@ -17,6 +18,8 @@ pub(in crate::app) struct Removal {
     pub(in crate::app) id: RemovalId,
     /// What a person calls it.
     pub(in crate::app) name: String,
+    /// It is being taken back.
+    pub(in crate::app) undoing: bool,
 }
 
 #[derive(Properties, PartialEq)]
@@ -31,20 +34,21 @@ pub(in crate::app) struct Props {
 pub(in crate::app) fn UndoToast(props: &Props) -> Html {
     {
         let onexpire = props.onexpire.clone();
-        use_effect_with(props.removal.as_ref().map(|removal| removal.id), move |removal| {
-            let timer = removal.map(|id| Timeout::new(OFFER_MS, move || onexpire.emit(id)));
+        let offered = props.removal.as_ref().filter(|removal| !removal.undoing).map(|removal| removal.id);
+        use_effect_with(offered, move |offered| {
+            let timer = offered.map(|id| Timeout::new(OFFER_MS, move || onexpire.emit(id)));
             move || drop(timer)
         });
     }
-    let toast = props.removal.as_ref().map(|Removal { id, name }| {
-        let undo = Action::new("Undo", props.onundo.reform({
-            let id = *id;
-            move |()| id
-        }));
+    let toast = props.removal.as_ref().map(|Removal { id, name, undoing }| {
+        let id = *id;
+        let title =
+            if *undoing { format!("Bringing {name} back…") } else { format!("{name} is in the bin.") };
+        let undo = (!undoing).then(|| Action::new("Undo", props.onundo.reform(move |()| id)));
         html!(
             <ul class="pf-v6-c-alert-group pf-m-toast" role="list">
                 <li class="pf-v6-c-alert-group__item">
-                    <Alert r#type={AlertType::Info} title={format!("{name} is in the bin.")} actions={vec![undo]}>
+                    <Alert r#type={AlertType::Info} {title} actions={Vec::from_iter(undo)}>
                         { "Its bytes are kept for 30 days." }
                     </Alert>
                 </li>

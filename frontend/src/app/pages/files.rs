@@ -70,7 +70,7 @@ pub(in crate::app) fn Files() -> Html {
             <PageHead title="Files"><PickButtons folder={place.folder.clone()} /></PageHead>
             <Section test="files">
                 <Breadcrumbs place={place.clone()} />
-                <UndoToast removal={(*bin.removal).clone()} onundo={bin.undo.clone()} onexpire={bin.forget.clone()} />
+                <UndoToast removal={bin.removal.0.clone()} onundo={bin.undo.clone()} onexpire={bin.forget.clone()} />
                 if let Some(failure) = &*bin.failure {
                     <FailureAlert failure={failure.clone()} />
                 }
@@ -170,10 +170,42 @@ fn use_listing(session: &Session, folder: &Folder, changes: u32) -> UseStateHand
     listing
 }
 
+/// What was deleted last and can be taken back.
+#[derive(Default, PartialEq)]
+struct LastRemoval(Option<Removal>);
+
+enum RemovalEvent {
+    /// Something was deleted.
+    Deleted(Removal),
+    /// It is being taken back.
+    Undoing(RemovalId),
+    /// It could not be taken back: that is offered again.
+    Kept(RemovalId),
+    /// It is back, or the time is over.
+    Gone(RemovalId),
+}
+
+impl Reducible for LastRemoval {
+    type Action = RemovalEvent;
+
+    /// Events of what was deleted before the last come too late and change nothing.
+    fn reduce(self: Rc<Self>, event: RemovalEvent) -> Rc<Self> {
+        let with = |id: RemovalId, change: fn(Removal) -> Option<Removal>| match &self.0 {
+            Some(removal) if removal.id == id => change(removal.clone()),
+            other => other.clone(),
+        };
+        Rc::new(Self(match event {
+            RemovalEvent::Deleted(removal) => Some(removal),
+            RemovalEvent::Undoing(id) => with(id, |removal| Some(Removal { undoing: true, ..removal })),
+            RemovalEvent::Kept(id) => with(id, |removal| Some(Removal { undoing: false, ..removal })),
+            RemovalEvent::Gone(id) => with(id, |_| None),
+        }))
+    }
+}
+
 /// The bin, as far as one page needs it.
 struct Bin {
-    /// What was deleted last and can be taken back.
-    removal: UseStateHandle<Option<Removal>>,
+    removal: UseReducerHandle<LastRemoval>,
     failure: UseStateHandle<Option<Failure>>,
     delete: Callback<Folder>,
     undo: Callback<RemovalId>,
@@ -182,11 +214,11 @@ struct Bin {
 
 #[hook]
 fn use_bin(session: &Session, onchange: Callback<()>) -> Bin {
-    let removal = use_state(|| None::<Removal>);
+    let removal = use_reducer(LastRemoval::default);
     let failure = use_state(|| None::<Failure>);
     let delete = {
         let (session, removal, failure, onchange) =
-            (session.clone(), removal.setter(), failure.setter(), onchange.clone());
+            (session.clone(), removal.dispatcher(), failure.setter(), onchange.clone());
         Callback::from(move |path: Folder| {
             let (session, removal, failure, onchange) =
                 (session.clone(), removal.clone(), failure.clone(), onchange.clone());
@@ -194,7 +226,9 @@ fn use_bin(session: &Session, onchange: Callback<()>) -> Bin {
             spawn_local(async move {
                 let name = path.last().cloned().unwrap_or_default();
                 match session.ask(Remove { paths: vec![path] }).await {
-                    Ok(id) => removal.set(Some(Removal { id, name })),
+                    Ok(id) => {
+                        removal.dispatch(RemovalEvent::Deleted(Removal { id, name, undoing: false }));
+                    }
                     Err(reason) => failure.set(session.handle(reason)),
                 }
                 onchange.emit(());
@@ -202,21 +236,27 @@ fn use_bin(session: &Session, onchange: Callback<()>) -> Bin {
         })
     };
     let undo = {
-        let (session, removal, failure) = (session.clone(), removal.setter(), failure.setter());
+        let (session, removal, failure) = (session.clone(), removal.dispatcher(), failure.setter());
         Callback::from(move |id: RemovalId| {
-            let (session, failure, onchange) = (session.clone(), failure.clone(), onchange.clone());
-            removal.set(None);
+            let (session, removal, failure, onchange) =
+                (session.clone(), removal.clone(), failure.clone(), onchange.clone());
+            failure.set(None);
+            removal.dispatch(RemovalEvent::Undoing(id));
             spawn_local(async move {
-                if let Err(reason) = session.ask(UndoRemove { removal: id }).await {
-                    failure.set(session.handle(reason));
+                match session.ask(UndoRemove { removal: id }).await {
+                    Ok(()) => removal.dispatch(RemovalEvent::Gone(id)),
+                    Err(reason) => {
+                        removal.dispatch(RemovalEvent::Kept(id));
+                        failure.set(session.handle(reason));
+                    }
                 }
                 onchange.emit(());
             });
         })
     };
     let forget = {
-        let removal = removal.setter();
-        Callback::from(move |_| removal.set(None))
+        let removal = removal.dispatcher();
+        Callback::from(move |id| removal.dispatch(RemovalEvent::Gone(id)))
     };
     Bin { removal, failure, delete, undo, forget }
 }
