@@ -23,17 +23,18 @@ pub(super) async fn prepare(desk: &Desk, ask: PrepareAccount) -> Result<Recovery
 }
 
 pub(super) async fn register(desk: &Desk, ask: Register) -> Result<Registered, Failure> {
-    // Out of its place while the server is asked; back if the server refuses, so that the person can try again.
+    // Out of its place while the server is asked; back if that fails, so that the person can try again.
     let pending = desk.pending.take().ok_or_else(failure::locked)?;
     if !pending.confirm_group(ask.group, &ask.typed) {
         desk.pending.replace(Some(pending));
         return Ok(Registered::WrongGroup);
     }
-    match pending.register(ask.setup_token).await {
-        Ok(account) => Ok(Registered::Done(open(desk, account).await?)),
+    let opened = async { open(desk, pending.register(ask.setup_token).await?).await }.await;
+    match opened {
+        Ok(signed_in) => Ok(Registered::Done(signed_in)),
         Err(error) => {
             desk.pending.replace(Some(pending));
-            Err(failure::told(&error))
+            Err(failure::of_registration(&error))
         }
     }
 }
@@ -41,7 +42,7 @@ pub(super) async fn register(desk: &Desk, ask: Register) -> Result<Registered, F
 pub(super) async fn sign_in(desk: &Desk, ask: SignIn) -> Result<SignedIn, Failure> {
     let account =
         desk.client.sign_in(&ask.login, &ask.passphrase).await.map_err(|error| failure::told(&error))?;
-    open(desk, account).await
+    open(desk, account).await.map_err(|error| failure::told(&error))
 }
 
 pub(super) async fn sign_out(desk: &Desk) -> Result<(), Failure> {
@@ -52,8 +53,8 @@ pub(super) async fn sign_out(desk: &Desk) -> Result<(), Failure> {
     }
 }
 
-async fn open(desk: &Desk, account: Account) -> Result<SignedIn, Failure> {
-    let vault = account.open_vault().await.map_err(|error| failure::told(&error))?;
+async fn open(desk: &Desk, account: Account) -> Result<SignedIn, client::Error> {
+    let vault = account.open_vault().await?;
     let signed_in = SignedIn { login: account.login().to_owned(), role: account.role() };
     desk.open.replace(Some(Open { account, vault }));
     Ok(signed_in)

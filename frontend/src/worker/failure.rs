@@ -9,14 +9,37 @@ const UNCHANGED: &str = "Everything that was backed up before is unchanged.";
 
 /// What happened, what is safe, what to do.
 pub(super) fn told(error: &Error) -> Failure {
-    let what = sentence(&error.to_string());
     let (safe, advice) = consolation(error);
     Failure {
-        what,
+        what: what(error),
         safe: safe.to_owned(),
         advice: advice.to_owned(),
-        retryable: error.is_retryable(),
+        // Once one of the two is out of the way, the same again works.
+        retryable: error.is_retryable() || matches!(error, Error::Clash { .. }),
         signed_out: error.code() == Some(ErrorCode::Unauthenticated),
+    }
+}
+
+/// Of making an account. Where the answer was lost, nobody here knows whether it was made; asking for the same account
+/// again is safe either way.
+pub(super) fn of_registration(error: &Error) -> Failure {
+    let told = told(error);
+    let is_unknown = matches!(
+        error,
+        Error::Network { .. }
+            | Error::Api {
+                code: ErrorCode::Unavailable | ErrorCode::RequestTimeout | ErrorCode::Internal,
+                ..
+            }
+    );
+    if !is_unknown {
+        return told;
+    }
+    Failure {
+        safe: "The account may have been made already; its recovery key is the one that you kept.".to_owned(),
+        advice: "Try again: that is safe, and makes no second account.".to_owned(),
+        retryable: true,
+        ..told
     }
 }
 
@@ -28,6 +51,23 @@ pub(super) fn locked() -> Failure {
         advice: "Sign in again.".to_owned(),
         retryable: false,
         signed_out: true,
+    }
+}
+
+/// What happened. A path stands in quotes, as it is written.
+fn what(error: &Error) -> String {
+    match error {
+        Error::Clash { path, taken_by } => format!("The name “{path}” is taken by {taken_by}."),
+        Error::NotFound(path) => format!("“{path}” is not in your backup."),
+        Error::Name(name) => format!("“{name}” cannot be a name in a backup."),
+        Error::Damaged { path, .. } => format!("“{path}” did not come back as it was backed up."),
+        Error::Busy => "Other devices kept writing to your backup at the same time.".to_owned(),
+        Error::TooLarge(_) => "A folder has more entries than one backup can hold.".to_owned(),
+        Error::TooFewCopies(reasons) if reasons.is_empty() => {
+            "Too few storage nodes took the data.".to_owned()
+        }
+        Error::TooFewCopies(reasons) => sentence(&format!("too few storage nodes took the data: {reasons}")),
+        _ => sentence(&error.to_string()),
     }
 }
 
@@ -43,7 +83,16 @@ fn consolation(error: &Error) -> (&'static str, &'static str) {
             UNCHANGED,
             "Check that the server runs and that you are online, then try again: what has arrived is not sent twice.",
         ),
-        Error::TooFewCopies(_) => (UNCHANGED, "Look at the Nodes page, bring nodes back, and try again."),
+        Error::TooFewCopies(_) => (
+            UNCHANGED,
+            "Look at the Nodes page, bring nodes back, and try again: what has arrived is kept for a day, and not sent \
+             twice.",
+        ),
+        Error::Clash { .. } => (
+            "Nothing was sent, and everything that was backed up before is unchanged.",
+            "Rename one of the two, or delete what is in the backup, then try again.",
+        ),
+        Error::TooLarge(_) => (UNCHANGED, "Split that folder into smaller ones, then back it up again."),
         Error::Unreadable(_) | Error::Tree(_) => (
             "Nothing was deleted.",
             "Look at the Nodes page: it can be read again when a node that holds it is up.",
@@ -57,7 +106,7 @@ fn consolation(error: &Error) -> (&'static str, &'static str) {
             "Ask whoever runs this server, and keep this message.",
         ),
         Error::NotFound(_) => (UNCHANGED, "It may have been deleted in another window; reload the page."),
-        Error::Busy => (UNCHANGED, "Try again."),
+        Error::Busy => (UNCHANGED, "Try again in a moment."),
         Error::Api { code, .. } => refused(*code),
         _ => (UNCHANGED, "Reload the page and try again."),
     }
