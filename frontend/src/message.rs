@@ -268,7 +268,7 @@ pub struct BackupProgress {
     pub phase: Phase,
     /// Files done.
     pub files_done: u64,
-    /// Bytes read, encrypted and on their nodes.
+    /// Bytes read from the files. What was read last is still on its way to the nodes.
     pub bytes_done: u64,
 }
 
