@@ -18,6 +18,8 @@ const CHECKPOINT: TableDefinition<'_, (), &[u8]> = TableDefinition::new("checkpo
 /// Memory for database pages; the system's page cache holds the rest.
 const CACHE_BYTES: usize = 32 << 20;
 const FORMAT: u32 = 1;
+/// Entries in memory that are enough for a checkpoint.
+pub(crate) const RECENT_MAX: usize = 1 << 14;
 
 /// Where a blob's record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,13 +12,13 @@ mod recovery;
 mod scan;
 mod space;
 mod sync_times;
+mod threads;
 mod verified;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -33,6 +33,7 @@ use index::Index;
 pub use index::Totals;
 pub use recovery::Recovered;
 pub use space::{Reserve, Space};
+use threads::Threads;
 pub use verified::{IncomingBlob, NotTheBlob, VerifiedBlob};
 pub use writer::GroupLimits;
 use writer::{Job, Writer, WriterStatus};
@@ -61,9 +62,6 @@ impl Default for StoreOptions {
     }
 }
 
-/// Entries in memory that bring the next checkpoint forward.
-const RECENT_MAX: usize = 1 << 14;
-
 /// An open store. Dropping it without [`Store::close`] is like a crash: the next start reads the log's end again.
 #[derive(Debug)]
 pub struct Store {
@@ -75,13 +73,6 @@ pub struct Store {
     recovered: Recovered,
     damaged_reads: AtomicU64,
     threads: Mutex<Option<Threads>>,
-}
-
-#[derive(Debug)]
-struct Threads {
-    queue: mpsc::Sender<Job>,
-    writer: JoinHandle<()>,
-    checkpoints: JoinHandle<()>,
 }
 
 /// What the store is like now.
@@ -257,49 +248,5 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         self.stop_threads();
-    }
-}
-
-impl Threads {
-    /// The checkpoint thread ends with the writer, whose end it notices by a channel.
-    fn start(writer: Writer, checkpoint_every: Duration) -> Result<Self, StoreError> {
-        let (queue, jobs) = mpsc::channel();
-        let (alive, writer_ended) = mpsc::channel::<()>();
-        let (index, status) = (Arc::clone(&writer.index), Arc::clone(&writer.status));
-        let packs = writer.packs.clone();
-        let spawn_failed = || StoreError::file("start threads for", packs.clone());
-        let writer = thread::Builder::new()
-            .name("store-writer".into())
-            .spawn(move || {
-                writer.run(&jobs);
-                drop(alive);
-            })
-            .map_err(spawn_failed())?;
-        let checkpoints = thread::Builder::new()
-            .name("store-checkpoint".into())
-            .spawn(move || write_checkpoints(&index, &status, checkpoint_every, &writer_ended))
-            .map_err(spawn_failed())?;
-        Ok(Self { queue, writer, checkpoints })
-    }
-}
-
-fn write_checkpoints(
-    index: &Index,
-    status: &WriterStatus,
-    every: Duration,
-    writer_ended: &mpsc::Receiver<()>,
-) {
-    let pause = every.min(Duration::from_millis(250));
-    let mut last = Instant::now();
-    while writer_ended.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
-        let recent = index.recent_len();
-        if recent == 0 || (recent < RECENT_MAX && last.elapsed() < every) {
-            continue;
-        }
-        if let Err(error) = index.checkpoint() {
-            status.set_read_only(format!("cannot write the index: {error}"));
-            return;
-        }
-        last = Instant::now();
     }
 }
