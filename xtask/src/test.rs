@@ -25,7 +25,7 @@ type Step = (&'static str, fn(Options) -> Result<()>);
 const STEPS: [Step; 10] = [
     ("setup", |_| setup::for_testing()),
     ("formatting", |_| cargo("fmt --all --check")),
-    ("lints", |_| cargo("clippy --quiet --workspace --all-targets -- --deny warnings")),
+    ("lints", |_| lints()),
     ("dependencies", |_| dependencies()),
     ("project rules", |_| tidy::run()),
     ("described queries", |_| queries::run(queries::Options { check: true })),
@@ -51,6 +51,12 @@ fn cargo(arguments: &str) -> Result<()> {
     run_command(command("cargo")?.args(arguments.split(' ')))
 }
 
+/// The web app compiles for wasm32 alone; natively only its core does.
+fn lints() -> Result<()> {
+    cargo("clippy --quiet --workspace --all-targets -- --deny warnings")?;
+    cargo("clippy --quiet --package frontend --target wasm32-unknown-unknown -- --deny warnings")
+}
+
 /// Licences, bans and sources need no network; advisories do, and are skipped when it is not there.
 fn dependencies() -> Result<()> {
     cargo("deny --log-level error check bans licenses sources")?;
@@ -66,7 +72,7 @@ fn native(options: Options) -> Result<()> {
     cargo("build --quiet --package coordinator --package storage-node")?;
     let postgres = Postgres::temporary()?;
     let mut nextest = command("cargo")?;
-    nextest.args(["nextest", "run"]).env("TRIPLICATE_TEST_DATABASE_URL", postgres.admin_url());
+    nextest.args(["nextest", "run", "--workspace"]).env("TRIPLICATE_TEST_DATABASE_URL", postgres.admin_url());
     if options.long {
         nextest.env("PROPTEST_CASES", "10000");
     }
@@ -97,7 +103,7 @@ fn in_chromium() -> Result<()> {
             continue;
         }
         let mut tests = command("cargo")?;
-        tests.args(["test", "--quiet", "--target", "wasm32-unknown-unknown", "--package", &package]);
+        tests.args(["test", "--target", "wasm32-unknown-unknown", "--package", &package]);
         tests.args(names.iter().flat_map(|name| ["--test", name]));
         tests.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner");
         run_command(tests.env("CHROMEDRIVER", "/usr/bin/chromedriver"))?;
