@@ -29,6 +29,17 @@ impl Failure {
         }
     }
 
+    /// The page was locked, and the worker that did it is gone.
+    pub fn stopped_by_lock() -> Self {
+        Self {
+            what: "Stopped when the page was locked.".to_owned(),
+            safe: "Everything that was backed up before is unchanged.".to_owned(),
+            advice: "Try again after unlocking.".to_owned(),
+            retryable: true,
+            signed_out: false,
+        }
+    }
+
     /// What is safe and what to do, as one text.
     pub fn consolation(&self) -> String {
         format!("{} {}", self.safe, self.advice)

@@ -49,17 +49,17 @@ fn App() -> Html {
 fn Doors() -> Html {
     let session = use_session();
     let route = routes::use_route();
-    match &session.status {
+    let behind = match &session.status {
         Status::Unlocked(_) => html!(
             <LiveProvider>
-                <TransfersProvider>
-                    <PlaceProvider>
-                        <Shell />
-                    </PlaceProvider>
-                </TransfersProvider>
+                <PlaceProvider>
+                    <Shell />
+                </PlaceProvider>
             </LiveProvider>
         ),
         Status::Locked { .. } if route == Route::Setup => html!(<Setup />),
         Status::Locked { .. } => html!(<SignIn />),
-    }
+    };
+    // Transfers and what was picked for them outlive a lock, for the same login only: another one has another key.
+    html!(<TransfersProvider key={session.status.login()}>{ behind }</TransfersProvider>)
 }

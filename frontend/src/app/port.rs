@@ -118,7 +118,7 @@ impl Port {
     /// Ends the worker and everything under way in it, whoever still waits for it.
     pub(super) fn end(&self) {
         self.line.worker.terminate();
-        self.line.end(Failure::broken("Triplicate was locked."));
+        self.line.end(Failure::stopped_by_lock());
     }
 }
 

@@ -32,6 +32,16 @@ pub(super) enum Status {
     Unlocked(SignedIn),
 }
 
+impl Status {
+    /// Who is here, or was; empty where nobody was yet.
+    pub(super) fn login(&self) -> &str {
+        match self {
+            Self::Locked { login, .. } => login,
+            Self::Unlocked(signed_in) => &signed_in.login,
+        }
+    }
+}
+
 /// The session, for all pages.
 #[derive(Clone, PartialEq)]
 pub(super) struct Session {
@@ -144,10 +154,7 @@ pub(super) fn SessionProvider(props: &Props) -> Html {
     let lock = {
         let (status, worker) = (status.clone(), worker.clone());
         Callback::from(move |note| {
-            let login = match &*status {
-                Status::Unlocked(signed_in) => signed_in.login.clone(),
-                Status::Locked { login, .. } => login.clone(),
-            };
+            let login = status.login().to_owned();
             if let Ok(port) = &*worker.0 {
                 port.end();
             }

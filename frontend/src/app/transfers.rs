@@ -1,4 +1,6 @@
 //! Backups and restores under way: starts, stops and repeats them, and tells the pages how they are.
+//!
+//! They need an unlocked page. Locking it ends those under way; what they need to begin again stays.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -14,7 +16,7 @@ use super::browser::{now_ms, window};
 use super::download;
 use super::drop::Gathered;
 use super::port::{Attachments, Report};
-use super::session::{Session, use_session};
+use super::session::{Session, Status, use_session};
 use crate::drop_list::DropList;
 use crate::failure::Failure;
 use crate::folder::Folder;
@@ -152,17 +154,20 @@ impl Desk {
         self.dispatch.dispatch((id, job.started()));
         let (desk, running) = (self.clone(), job.clone());
         let (work, handle) = abortable(async move {
+            let session = desk.session.borrow().clone();
             let result = match &*running {
+                // Gathering took its time, and the page was locked meanwhile.
+                _ if matches!(session.status, Status::Locked { .. }) => Err(Failure::stopped_by_lock()),
                 Job::Backup { list, files, unreadable, .. } => desk.backup(id, list, files, unreadable).await,
                 Job::Restore { path, is_folder } => desk.restore(id, path, *is_folder).await,
             };
             match result {
                 Ok(sentence) => desk.dispatch.dispatch((id, Event::Done(sentence))),
-                Err(failure) => {
-                    desk.dispatch.dispatch((id, Event::Failed(failure.clone())));
-                    let session = desk.session.borrow().clone();
+                Err(failure) if failure.signed_out => {
+                    desk.dispatch.dispatch((id, Event::Failed(Failure::stopped_by_lock())));
                     session.handle(failure);
                 }
+                Err(failure) => desk.dispatch.dispatch((id, Event::Failed(failure))),
             }
         });
         self.jobs.borrow_mut().insert(id, (job, handle));
