@@ -10,7 +10,7 @@ use rustix::fs::{Advice, fadvise};
 use super::error::StoreError;
 use super::examine::{Examined, KnownPack, examine};
 use super::folder::Folder;
-use super::index::{Index, Location, LogPosition};
+use super::index::{Index, Location, LogPosition, RECENT_MAX};
 use super::pack::{self, Pack};
 use super::record::RecordHeader;
 use super::scan::{Check, Scanned, scan};
@@ -218,7 +218,7 @@ fn read_pack(
     }
     index.publish(&records, LogPosition { pack: pack.number, offset: scanned.end })?;
     // A rebuild of many packs must not gather all of them in memory.
-    if check == Check::Headers {
+    if index.recent_len() >= RECENT_MAX {
         index.checkpoint()?;
     }
     Ok(scanned)

@@ -9,6 +9,7 @@ mod fan_out;
 mod grants;
 mod joining;
 mod limits;
+mod many_packs;
 mod model;
 mod power_cut;
 mod recovery;

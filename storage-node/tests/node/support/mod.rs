@@ -44,13 +44,20 @@ enum Running {
 /// How a test's node differs from the usual one.
 pub struct Setup<'a> {
     pub options: &'a [&'a str],
+    /// A program, with its arguments, that becomes the node; for nodes in a process of their own.
+    pub run_by: &'a [&'a str],
     pub clock: Clock,
     pub folder: Arc<TempDir>,
 }
 
 impl Default for Setup<'_> {
     fn default() -> Self {
-        Self { options: &[], clock: Clock::System, folder: Arc::new(tempdir().expect("a temporary folder")) }
+        Self {
+            options: &[],
+            run_by: &[],
+            clock: Clock::System,
+            folder: Arc::new(tempdir().expect("a temporary folder")),
+        }
     }
 }
 
@@ -101,8 +108,9 @@ impl Node {
     /// A node in a process of its own, joined and up.
     pub async fn start_process(coordinator: &Coordinator, setup: Setup<'_>) -> Self {
         let port = free_port().expect("a free port");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_triplicate-node"));
-        command.args(arguments(coordinator.url(), &setup.folder, port, setup.options));
+        let program = [setup.run_by, &[env!("CARGO_BIN_EXE_triplicate-node")]].concat();
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]).args(arguments(coordinator.url(), &setup.folder, port, setup.options));
         let process = testkit::program::start(&command, &setup.folder.path().join("log"));
         let node = Self::at(coordinator, port, setup.folder, Running::Process(process)).await;
         node.wait_until_up().await;
