@@ -27,7 +27,8 @@ pub struct Config {
     /// What fails together with this node: a disk, host, rack or site
     #[arg(long, env = "TRIPLICATE_ZONE")]
     pub zone: String,
-    /// A file with the join token; needed for the first start and after a change of URL or zone
+    /// A file with the join token; needed for the first start, and for the coordinator to learn of changes to URL, zone
+    /// or machine
     #[arg(long, env = "TRIPLICATE_JOIN_TOKEN_FILE")]
     pub join_token_file: Option<PathBuf>,
     /// The machine's name, if not the system's own

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use protocol::error::ErrorBody;
+use protocol::error::{ErrorBody, ErrorCode};
+use protocol::id::RequestId;
 use protocol::routes::Route;
 use protocol::signed_request::{SignedParts, SignedRequest};
 use reqwest::header;
@@ -15,7 +16,16 @@ use crate::identity::{Identity, random};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The coordinator, as a node sees it.
+/// The coordinator understood, and said no.
+#[derive(Debug, thiserror::Error)]
+#[error("the coordinator refused: {message} (request {request_id})")]
+pub(crate) struct Refused {
+    pub(crate) code: ErrorCode,
+    message: String,
+    request_id: RequestId,
+}
+
+/// The coordinator, as a node sees it. Its requests fail with [`Refused`], or without an answer that is understood.
 pub(crate) struct Coordinator {
     client: reqwest::Client,
     url: String,
@@ -70,8 +80,8 @@ impl Coordinator {
         let bytes = response.bytes().await.context("the coordinator's answer broke off")?;
         if !status.is_success() {
             match serde_json::from_slice::<ErrorBody>(&bytes) {
-                Ok(error) => {
-                    bail!("the coordinator refused: {} (request {})", error.message, error.request_id)
+                Ok(ErrorBody { code, message, request_id, .. }) => {
+                    bail!(Refused { code, message, request_id })
                 }
                 Err(_) => bail!("the coordinator answered {status}"),
             }

@@ -1,15 +1,16 @@
-//! Staying in touch with the coordinator: joins if needed, then tells it every few seconds how the node is, and
+//! Staying in touch with the coordinator: joins, then tells it every few seconds how the node is, and
 //! takes the newest directory from its answers.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use protocol::error::ErrorCode;
 use protocol::nodes::{HeartbeatRequest, HeartbeatResponse};
 use protocol::routes::coordinator::HEARTBEAT;
 use tokio::time::sleep;
 
-use crate::coordinator::Coordinator;
+use crate::coordinator::{Coordinator, Refused};
 use crate::identity::random;
 use crate::join;
 use crate::state::Node;
@@ -23,24 +24,36 @@ pub(crate) async fn keep_in_touch(node: Arc<Node>) {
         Ok(coordinator) => coordinator,
         Err(error) => return tracing::error!("cannot make an HTTP client: {error:#}"),
     };
+    let mut join_wanted = join::is_possible(&node);
     let mut backoff = BACKOFF_MIN;
-    while join::is_needed(&node) {
-        if let Err(error) = join::join(&node, &coordinator).await {
-            tracing::warn!("not joined yet: {error:#}");
+    for sequence in 1.. {
+        if join_wanted || join::is_needed(&node) {
+            match join::join(&node, &coordinator).await {
+                Ok(()) => join_wanted = false,
+                Err(error) => {
+                    tracing::warn!("not joined: {error:#}");
+                    // A node that is known goes on with the coordinator's last word about it.
+                    join_wanted &= refusal(&error).is_none();
+                }
+            }
+        }
+        if join::is_needed(&node) {
             sleep(backoff).await;
             backoff = (backoff * 2).min(BACKOFF_MAX);
+            continue;
         }
-    }
-    for sequence in 1.. {
-        match beat(&node, &coordinator, sequence).await {
-            Ok(()) => {}
-            Err(error) => {
-                tracing::warn!("no heartbeat: {error:#}");
-                node.set_state(None);
-            }
+        if let Err(error) = beat(&node, &coordinator, sequence).await {
+            tracing::warn!("no heartbeat: {error:#}");
+            node.set_state(None);
+            // So it answers to a node that it does not know.
+            join_wanted |= refusal(&error) == Some(ErrorCode::Unauthenticated) && join::is_possible(&node);
         }
         sleep(pause(node.config.limits.heartbeat_ms)).await;
     }
+}
+
+fn refusal(error: &anyhow::Error) -> Option<ErrorCode> {
+    error.downcast_ref::<Refused>().map(|refused| refused.code)
 }
 
 async fn beat(node: &Node, coordinator: &Coordinator, sequence: u64) -> anyhow::Result<()> {

@@ -1,4 +1,5 @@
-//! Becoming a member of the cluster: on the first start, and again when URL or zone changed.
+//! Becoming a member of the cluster: at each start that has a join token, so that the coordinator learns what changed,
+//! and whenever it does not know this node.
 
 use std::fs;
 
@@ -9,6 +10,11 @@ use protocol::routes::coordinator::JOIN;
 use crate::cluster::{Cluster, Membership};
 use crate::coordinator::Coordinator;
 use crate::state::Node;
+
+/// Whether there is a token to join with.
+pub(crate) fn is_possible(node: &Node) -> bool {
+    node.config.join_token_file.is_some()
+}
 
 /// Whether the coordinator must be told who this node is before heartbeats mean anything to it.
 pub(crate) fn is_needed(node: &Node) -> bool {

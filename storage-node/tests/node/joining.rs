@@ -93,6 +93,47 @@ async fn a_node_that_starts_again_without_the_coordinator_still_serves() {
     node.stop().await;
 }
 
+/// Options of a node that says the same URL and zone at each start, wherever it listens.
+const SAME_PLACE: [&str; 2] = ["--public-url=http://node.example", "--zone=rack-1"];
+
+#[tokio::test]
+async fn a_node_that_starts_again_tells_of_another_machine() {
+    let coordinator = Coordinator::start().await;
+    let start = async |machine, folder| {
+        let options = &[SAME_PLACE[0], SAME_PLACE[1], machine];
+        Node::start(&coordinator, Setup { options, folder, ..Setup::default() }).await
+    };
+    let folder = start("--machine=host-a", Arc::new(tempdir().unwrap())).await.stop().await;
+    let node = start("--machine=host-b", folder).await;
+    assert_eq!(coordinator.member(node.id).unwrap().join.machine, "host-b");
+    assert_eq!(coordinator.members().len(), 1);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_member_whose_token_is_no_longer_right_stays_one() {
+    let coordinator = Coordinator::start().await;
+    let setup = Setup { options: &SAME_PLACE, ..Setup::default() };
+    let folder = Node::start(&coordinator, setup).await.stop().await;
+    let old_token = folder.path().join("old-token");
+    std::fs::write(&old_token, "something else").unwrap();
+    let option = format!("--join-token-file={}", old_token.display());
+    let options = &[SAME_PLACE[0], SAME_PLACE[1], &option];
+    let node = Node::start(&coordinator, Setup { options, folder, ..Setup::default() }).await;
+    assert_eq!(node.ready().await.0, 200);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_that_the_coordinator_forgot_joins_again() {
+    let coordinator = Coordinator::start().await;
+    let node = Node::start(&coordinator, Setup::default()).await;
+    coordinator.forget(node.id);
+    node.wait_until_up().await;
+    assert_eq!(coordinator.member(node.id).unwrap().join.url, node.url);
+    node.stop().await;
+}
+
 #[tokio::test]
 async fn a_folder_with_packs_and_no_identity_is_refused() {
     let coordinator = Coordinator::start().await;

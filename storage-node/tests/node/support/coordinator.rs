@@ -4,11 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
+use axum::middleware::from_fn;
 use axum::routing::post;
 use axum::{Json, Router};
 use protocol::blob_list::{StoredBlob, digest};
 use protocol::bytes::Base64Array;
+use protocol::error::ErrorCode;
 use protocol::grant::{Grant, Operation};
 use protocol::id::{GrantId, NodeId, Pseudonym};
 use protocol::nodes::{
@@ -19,7 +21,9 @@ use protocol::routes::coordinator as routes;
 use protocol::signature::{PublicKey, SigningKey};
 use protocol::signed_request::{SignedParts, SignedRequest};
 use server::clock::Clock;
+use server::error::ApiError;
 use server::grants::GrantIssuer;
+use server::request_id;
 use tokio::task::JoinHandle;
 
 pub const JOIN_TOKEN: &str = "let me in";
@@ -62,6 +66,7 @@ impl Coordinator {
         let router = Router::new()
             .route(routes::JOIN.path, post(join))
             .route(routes::HEARTBEAT.path, post(heartbeat))
+            .layer(from_fn(request_id::assign))
             .with_state(coordinator.clone());
         let server = tokio::spawn(async move { axum::serve(listener, router).await.expect("serves") });
         *coordinator.0.server.lock().expect("not poisoned") = Some(server);
@@ -85,6 +90,11 @@ impl Coordinator {
 
     pub fn member(&self, node: NodeId) -> Option<Member> {
         self.members().into_iter().find(|member| member.join.node == node)
+    }
+
+    /// As a coordinator does that lost its database and kept its key.
+    pub fn forget(&self, node: NodeId) {
+        self.0.nodes.lock().expect("not poisoned").retain(|member| member.join.node != node);
     }
 
     fn directory(&self) -> SignedDirectory {
@@ -130,14 +140,16 @@ impl Coordinator {
 async fn join(
     State(coordinator): State<Coordinator>,
     Json(join): Json<JoinRequest>,
-) -> Result<Json<JoinResponse>, StatusCode> {
+) -> Result<Json<JoinResponse>, ApiError> {
     if join.join_token != JOIN_TOKEN {
-        return Err(StatusCode::FORBIDDEN);
+        return Err(ApiError::new(ErrorCode::InvalidJoinToken, "the join token is wrong"));
     }
     {
         let mut nodes = coordinator.0.nodes.lock().expect("not poisoned");
-        nodes.retain(|member| member.join.node != join.node);
-        nodes.push(Member { join, heartbeats: Vec::new() });
+        match nodes.iter_mut().find(|member| member.join.node == join.node) {
+            Some(member) => member.join = join,
+            None => nodes.push(Member { join, heartbeats: Vec::new() }),
+        }
     }
     Ok(Json(JoinResponse {
         coordinator_key: PublicKey::of(&coordinator.0.key),
@@ -150,16 +162,17 @@ async fn heartbeat(
     State(coordinator): State<Coordinator>,
     headers: HeaderMap,
     body: bytes::Bytes,
-) -> Result<Json<HeartbeatResponse>, StatusCode> {
+) -> Result<Json<HeartbeatResponse>, ApiError> {
+    let refused = |why: &'static str| ApiError::new(ErrorCode::Unauthenticated, why);
     let header = headers.get("authorization").and_then(|value| value.to_str().ok());
-    let signed = header.and_then(SignedRequest::from_header).ok_or(StatusCode::UNAUTHORIZED)?;
+    let signed = header.and_then(SignedRequest::from_header).ok_or_else(|| refused("not signed"))?;
     let path_and_query = routes::HEARTBEAT.path;
     let parts = SignedParts { origin: ORIGIN, method: "POST", path_and_query, body: &body };
     let mut nodes = coordinator.0.nodes.lock().expect("not poisoned");
     let member = nodes.iter_mut().find(|member| *member.join.node.as_bytes() == signed.signer);
-    let member = member.ok_or(StatusCode::UNAUTHORIZED)?;
-    signed.verify(&member.join.public_key, parts).map_err(|_| StatusCode::UNAUTHORIZED)?;
-    member.heartbeats.push(serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)?);
+    let member = member.ok_or_else(|| refused("no node has this id"))?;
+    signed.verify(&member.join.public_key, parts).map_err(|_| refused("a wrong signature"))?;
+    member.heartbeats.push(serde_json::from_slice(&body).map_err(anyhow::Error::from)?);
     drop(nodes);
     Ok(Json(HeartbeatResponse { state: NodeState::Up, directory: coordinator.directory() }))
 }
