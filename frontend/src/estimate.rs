@@ -1,5 +1,6 @@
-//! Speed and remaining time of a transfer, from what it has done so far.
+//! Speed and remaining time of a transfer, from what it has done so far, and whether it moves at all.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 /// Samples older than this do not count: a speed is that of now.
@@ -38,6 +39,17 @@ impl Estimate {
     }
 }
 
+/// Tells progress from its repetition.
+#[derive(Debug, Default)]
+pub struct Movement(Cell<u64>);
+
+impl Movement {
+    /// Whether `moved`, the bytes moved in any way so far, are more than at the last call.
+    pub fn is_on(&self, moved: u64) -> bool {
+        self.0.replace(moved) < moved
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +81,13 @@ mod tests {
         let estimate = after(&[(0.0, 500), (5000.0, 500)]);
         assert_eq!(estimate.speed(), Some(0.0));
         assert_eq!(estimate.seconds_left(1000), None);
+    }
+
+    #[test]
+    fn reports_without_bytes_are_no_movement() {
+        let movement = Movement::default();
+        let told: Vec<_> = [0, 4, 4, 4, 9, 9].into_iter().map(|moved| movement.is_on(moved)).collect();
+        assert_eq!(told, [false, true, false, false, true, false]);
     }
 
     #[test]

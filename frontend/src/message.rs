@@ -270,6 +270,8 @@ pub struct BackupProgress {
     pub files_done: u64,
     /// Bytes read from the files. What was read last is still on its way to the nodes.
     pub bytes_done: u64,
+    /// Encrypted bytes that nodes took, one copy counted.
+    pub bytes_sent: u64,
 }
 
 /// What a backup did.

@@ -18,6 +18,7 @@ use super::drop::Gathered;
 use super::port::{Attachments, Report};
 use super::session::{Session, Status, use_session};
 use crate::drop_list::DropList;
+use crate::estimate::Movement;
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::message::{Backup, BackupSummary, Open, Phase};
@@ -187,9 +188,10 @@ impl Desk {
         let ask = Backup { files: list.files.iter().map(|(_, file)| file.clone()).collect() };
         let cloned = list.files.iter().map(|(at, _)| files[*at].clone().into()).collect();
         let worker = self.session.borrow().worker();
-        let desk = self.clone();
+        let (desk, movement) = (self.clone(), Movement::default());
         let summary = worker.port()?.call_with(ask, Attachments { cloned, port: None }, move |report| {
             if let Report::Backup(progress) = report {
+                desk.stay_unlocked(movement.is_on(progress.bytes_done + progress.bytes_sent));
                 desk.progress(id, progress.phase, progress.files_done, progress.bytes_done);
             }
         });
@@ -204,7 +206,7 @@ impl Desk {
     ) -> Result<String, Failure> {
         let worker = self.session.borrow().worker();
         let open = Open { path: path.clone(), folder: is_folder };
-        let desk = self.clone();
+        let (desk, movement) = (self.clone(), Movement::default());
         let opened = |file: &crate::message::Opened| {
             let event = Event::Started {
                 direction: Direction::Restore,
@@ -215,14 +217,21 @@ impl Desk {
             self.dispatch.dispatch((id, event));
         };
         download::restore(worker.port()?, open, opened, move |bytes| {
+            desk.stay_unlocked(movement.is_on(bytes));
             desk.progress(id, Phase::Transferring, 0, bytes);
         })
         .await?;
         Ok("Restored. Every byte was checked on the way.".to_owned())
     }
 
+    /// A transfer that moves counts as somebody being there; one that hangs does not keep the page open.
+    fn stay_unlocked(&self, moves: bool) {
+        if moves {
+            self.session.borrow().presence().note();
+        }
+    }
+
     fn progress(&self, id: TransferId, phase: Phase, files_done: u64, bytes_done: u64) {
-        self.session.borrow().presence().note();
         self.dispatch.dispatch((id, Event::Progress { now_ms: now_ms(), phase, files_done, bytes_done }));
     }
 }

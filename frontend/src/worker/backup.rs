@@ -52,7 +52,12 @@ fn report(desk: &Rc<Desk>, call: CallId, progress: &Rc<Progress>) -> Interval {
             client::Phase::Transferring => Phase::Transferring,
             client::Phase::Committing | client::Phase::Done => Phase::Committing,
         };
-        let told = BackupProgress { phase, files_done: now.files_done, bytes_done: now.bytes_read };
+        let told = BackupProgress {
+            phase,
+            files_done: now.files_done,
+            bytes_done: now.bytes_read,
+            bytes_sent: now.bytes_sent,
+        };
         desk.port.post(&FromWorker::Progress(call, told));
     })
 }
