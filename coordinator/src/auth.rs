@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use protocol::error::ErrorCode;
 use protocol::id::NodeId;
@@ -84,16 +84,24 @@ fn check_same_origin(headers: &HeaderMap) -> ApiResult<()> {
 #[derive(Debug, Clone)]
 pub struct ClientNetwork(pub String);
 
-impl<S: Sync> FromRequestParts<S> for ClientNetwork {
+impl FromRequestParts<AppState> for ClientNetwork {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> ApiResult<Self> {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
         let ConnectInfo(peer) = parts
             .extensions
             .get::<ConnectInfo<SocketAddr>>()
             .ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the server does not pass addresses on")))?;
-        Ok(Self(network_of(peer.ip())))
+        let told = state.settings.client_address_header.as_ref();
+        let told = told.and_then(|name| last_address(&parts.headers, name));
+        Ok(Self(network_of(told.unwrap_or(peer.ip()))))
     }
+}
+
+/// The address that the nearest proxy appended; those before it may be anybody's word.
+fn last_address(headers: &HeaderMap, name: &HeaderName) -> Option<IpAddr> {
+    let line = headers.get_all(name).iter().next_back()?.to_str().ok()?;
+    line.rsplit(',').next()?.trim().parse().ok()
 }
 
 fn network_of(address: IpAddr) -> String {
@@ -198,6 +206,8 @@ pub fn removal_cookie(public_url: &str) -> Cookie<'static> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -206,6 +216,19 @@ mod tests {
         assert_eq!(network("192.0.2.77"), "192.0.2.0/24");
         assert_eq!(network("::ffff:192.0.2.77"), "192.0.2.0/24");
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+    }
+
+    #[test]
+    fn the_nearest_proxys_word_counts() {
+        let name = HeaderName::from_static("x-forwarded-for");
+        let told = |lines: &[&'static str]| {
+            let lines = lines.iter().map(|line| (name.clone(), HeaderValue::from_static(line)));
+            last_address(&lines.collect(), &name).map(|address| address.to_string())
+        };
+        assert_eq!(told(&["203.0.113.9, 192.0.2.1"]).as_deref(), Some("192.0.2.1"));
+        assert_eq!(told(&["192.0.2.1", "2001:db8::1"]).as_deref(), Some("2001:db8::1"));
+        assert_eq!(told(&["192.0.2.1, unknown"]), None);
+        assert_eq!(told(&[]), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use axum::http::HeaderName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Keeps metadata, placement and health of a Triplicate cluster, and serves its web app.
@@ -45,6 +46,10 @@ pub struct Serve {
     /// Who may register after the operator.
     #[arg(long, env = "TRIPLICATE_REGISTRATION", default_value = "closed")]
     pub registration: Registration,
+    /// Header in which a proxy in front says who asks; its last address counts. Only behind a proxy that always sets
+    /// it: without one, anybody could claim any address and guess passwords without limit.
+    #[arg(long, env = "TRIPLICATE_CLIENT_ADDRESS_HEADER", value_name = "NAME")]
+    pub client_address_header: Option<HeaderName>,
     /// What to log, like `info` or `info,sqlx=warn`.
     #[arg(long, env = "TRIPLICATE_LOG", default_value = "info")]
     pub log: String,

@@ -2,6 +2,7 @@
 //! It keeps metadata only; no byte of a file ever passes through it, and it holds no key that opens one.
 
 pub mod api;
+pub mod attempts;
 pub mod auth;
 pub mod config;
 pub mod copies;

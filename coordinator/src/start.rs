@@ -66,6 +66,7 @@ pub async fn prepare(config: Serve, timings: Timings) -> anyhow::Result<AppState
             public_url: config.public_url,
             replicas: config.replicas,
             registration: config.registration,
+            client_address_header: config.client_address_header,
             timings,
         },
     }))

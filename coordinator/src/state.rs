@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::http::HeaderName;
 use server::clock::Clock;
 use server::grants::GrantIssuer;
 use sqlx::postgres::PgPool;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub replicas: Option<u32>,
     /// Who may register after the operator.
     pub registration: Registration,
+    /// Where a proxy says who asks, if there is one to be believed.
+    pub client_address_header: Option<HeaderName>,
     /// After how long a silence a node changes.
     pub timings: Timings,
 }

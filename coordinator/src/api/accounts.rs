@@ -19,7 +19,8 @@ use sqlx::PgConnection;
 
 use super::Json;
 use super::commits::check_settings_digest;
-use crate::auth::SameOrigin;
+use crate::attempts::admit_question;
+use crate::auth::{ClientNetwork, SameOrigin};
 use crate::config::Registration;
 use crate::db::accounts::{Inserted, NewAccount};
 use crate::db::{self, AccountKey};
@@ -40,8 +41,10 @@ pub async fn find_registration(State(state): State<AppState>) -> ApiResult<axum:
 /// How does a password become a key? An unknown login is answered as if it were known.
 pub async fn prelogin(
     State(state): State<AppState>,
+    network: ClientNetwork,
     Json(request): Json<PreloginRequest>,
 ) -> ApiResult<axum::Json<PreloginResponse>> {
+    admit_question(&state, &network).await?;
     check_login(&request.login)?;
     let fake = PreloginResponse {
         account_salt: Base64Array(state.secrets.pepper.derive_fake_salt(&request.login)),
@@ -56,8 +59,10 @@ pub async fn prelogin(
 pub async fn register(
     State(state): State<AppState>,
     _: SameOrigin,
+    network: ClientNetwork,
     Json(request): Json<RegisterRequest>,
 ) -> ApiResult<StatusCode> {
+    admit_question(&state, &network).await?;
     check_keys(&request)?;
     let account_state = check_first_state(&request)?;
     let genesis = check_genesis(&request, &account_state)?;

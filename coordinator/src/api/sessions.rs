@@ -10,6 +10,7 @@ use server::error::ApiError;
 
 use super::Json;
 use super::accounts::check_login;
+use crate::attempts::LoginAttempt;
 use crate::auth::{ClientNetwork, SameOrigin, Session, removal_cookie, session_cookie};
 use crate::db;
 use crate::db::accounts::Credentials;
@@ -17,39 +18,20 @@ use crate::error::ApiResult;
 use crate::random;
 use crate::state::{AppState, commit};
 
-/// Failures of one login in 15 minutes.
-const LOGIN_FAILURES_MAX: i64 = 10;
-/// Failures from one network in 15 minutes.
-const NETWORK_FAILURES_MAX: i64 = 30;
-const RETRY_AFTER_SECONDS: u64 = 60;
-
 /// Signs in. What the answer holds is given to nobody who has not proven the password.
 pub async fn login(
     State(state): State<AppState>,
     _: SameOrigin,
-    ClientNetwork(network): ClientNetwork,
+    network: ClientNetwork,
     Json(request): Json<LoginRequest>,
 ) -> ApiResult<(CookieJar, axum::Json<LoginResponse>)> {
     check_login(&request.login)?;
-    let login_bucket = format!("login {}", request.login);
-    let network_bucket = format!("network {network}");
-    // The attempt is counted, durably, before it is judged.
-    let mut tx = state.begin().await?;
-    let by_network = db::login_attempts::note(&mut tx, &network_bucket, NETWORK_FAILURES_MAX).await?;
-    let by_login = db::login_attempts::note(&mut tx, &login_bucket, LOGIN_FAILURES_MAX).await?;
-    let (Some(attempt), Some(_)) = (by_network, by_login) else {
-        let error = ApiError::new(ErrorCode::TooManyRequests, "too many failed attempts; wait some minutes");
-        return Err(error.with_retry_after(RETRY_AFTER_SECONDS));
-    };
-    db::login_attempts::delete_old(&mut tx).await?;
-    commit(tx).await?;
-
+    let attempt = LoginAttempt::admit(&state, &network, &request.login).await?;
     let mut tx = state.begin().await?;
     let credentials = db::accounts::find_credentials(&mut tx, &request.login).await?;
     let credentials = verify(&state, &request, credentials)
         .ok_or_else(|| ApiError::new(ErrorCode::WrongCredentials, "login or passphrase is wrong"))?;
-    db::login_attempts::forget(&mut tx, attempt).await?;
-    db::login_attempts::forget_bucket(&mut tx, &login_bucket).await?;
+    attempt.forget(&mut tx).await?;
     let token = random::token();
     db::sessions::insert(&mut tx, &random::token_hash(&token), credentials.account).await?;
     commit(tx).await?;

@@ -1,5 +1,6 @@
 //! Making accounts.
 
+use futures_util::{StreamExt as _, stream};
 use protocol::accounts::{PreloginRequest, PreloginResponse, RegisterRequest, RegistrationResponse};
 use protocol::bytes::Base64;
 use protocol::error::ErrorCode;
@@ -111,6 +112,24 @@ async fn an_unknown_login_is_answered_like_a_known_one() {
     let names = |fields: Vec<(String, usize)>| fields.into_iter().map(|field| field.0).collect::<Vec<_>>();
     let known = names(fields(prelogin(&server, "operator").await));
     assert_eq!(names(fields(prelogin(&server, "nobody").await)), known);
+}
+
+#[tokio::test]
+async fn three_hundred_questions_make_a_network_wait() {
+    let server = Server::start().await;
+    stream::iter(0..300)
+        .map(|number| prelogin(&server, if number % 2 == 0 { "operator" } else { "nobody" }))
+        .buffer_unordered(8)
+        .for_each(async |answer| drop(answer.expect_status(StatusCode::OK)))
+        .await;
+    let answer = prelogin(&server, "operator").await;
+    assert_eq!(answer.headers["retry-after"], "60");
+    answer.expect_code(ErrorCode::TooManyRequests);
+    let registration = Person::new("a").registration(Some(server.setup_token()));
+    server.register(&registration).await.expect_code(ErrorCode::TooManyRequests);
+    // Another network has not asked yet.
+    let elsewhere = server.call_from([127, 0, 1, 1], routes::REGISTER, &[]).header("x-triplicate", "1");
+    Answer::read(elsewhere.json(&registration)).await.expect_status(StatusCode::CREATED);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use protocol::routes::coordinator as routes;
 use protocol::sessions::{LoginRequest, LoginResponse, SessionResponse};
 use reqwest::StatusCode;
 
-use crate::support::{Answer, Server};
+use crate::support::{Answer, Options, Server};
 
 async fn login(server: &Server, request: &LoginRequest) -> Answer {
     Answer::read(server.call(routes::LOGIN, &[]).header("x-triplicate", "1").json(request)).await
@@ -40,7 +40,7 @@ async fn a_wrong_key_and_an_unknown_login_look_the_same() {
 }
 
 #[tokio::test]
-async fn ten_failures_make_a_login_wait_and_nobody_else() {
+async fn ten_failures_close_a_login_to_their_network_alone() {
     let server = Server::start().await;
     let operator = server.register_operator().await;
     let wrong = LoginRequest { auth_key: Base64Array([0; 32]), ..operator.login_request() };
@@ -53,6 +53,10 @@ async fn ten_failures_make_a_login_wait_and_nobody_else() {
     answer.expect_code(ErrorCode::TooManyRequests);
     let other = LoginRequest { login: "other".into(), ..wrong };
     login(&server, &other).await.expect_code(ErrorCode::WrongCredentials);
+    // Whoever fails cannot keep the owner out, who is elsewhere.
+    let elsewhere = server.call_from([127, 0, 1, 1], routes::LOGIN, &[]).header("x-triplicate", "1");
+    Answer::read(elsewhere.json(&operator.login_request())).await.expect_status(StatusCode::OK);
+    login(&server, &operator.login_request()).await.expect_code(ErrorCode::TooManyRequests);
 
     server.sql("UPDATE login_attempts SET attempted_at = attempted_at - interval '15 minutes'").await;
     login(&server, &operator.login_request()).await.expect_status(StatusCode::OK);
@@ -77,6 +81,23 @@ async fn thirty_failures_make_a_network_wait() {
         login(&server, &guess).await.expect_code(ErrorCode::WrongCredentials);
     }
     login(&server, &operator.login_request()).await.expect_code(ErrorCode::TooManyRequests);
+}
+
+#[tokio::test]
+async fn a_proxys_word_for_who_asks_counts_only_where_it_was_configured() {
+    let judged = async |client_address_header| {
+        let server = Server::start_with(Options { client_address_header, ..Options::default() }).await;
+        let mut judged = 0;
+        for number in 0..32 {
+            let guess = LoginRequest { login: format!("guess-{number}"), auth_key: Base64Array([0; 32]) };
+            let request = server.call(routes::LOGIN, &[]).header("x-triplicate", "1");
+            let request = request.header("x-real-ip", format!("192.0.{number}.1")).json(&guess);
+            judged += u32::from(Answer::read(request).await.status == StatusCode::UNAUTHORIZED);
+        }
+        judged
+    };
+    assert_eq!(judged(None).await, 30);
+    assert_eq!(judged(Some("x-real-ip")).await, 32);
 }
 
 #[tokio::test]

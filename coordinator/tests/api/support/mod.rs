@@ -22,6 +22,8 @@ use tokio::net::TcpListener;
 pub(crate) use node::Node;
 pub(crate) use person::{Person, Registered, blob_id, references, seal};
 
+const REQUEST: Duration = Duration::from_mins(1);
+
 /// A running coordinator. Its tasks end with the test's runtime.
 pub(crate) struct Server {
     pub(crate) state: AppState,
@@ -38,6 +40,7 @@ pub(crate) struct Options {
     pub(crate) timings: Timings,
     pub(crate) replicas: Option<u32>,
     pub(crate) web: Option<PathBuf>,
+    pub(crate) client_address_header: Option<&'static str>,
 }
 
 impl Server {
@@ -61,12 +64,13 @@ impl Server {
             web: options.web,
             replicas: options.replicas,
             registration: if options.registration_open { Registration::Open } else { Registration::Closed },
+            client_address_header: options.client_address_header.map(|name| name.parse().unwrap()),
             log: "info".into(),
             log_json: false,
         };
         let state = start::prepare(config, options.timings).await.unwrap();
         tokio::spawn(start::run(state.clone(), listener, std::future::pending()));
-        let http = Client::builder().timeout(Duration::from_mins(1)).no_proxy().build().unwrap();
+        let http = Client::builder().timeout(REQUEST).no_proxy().build().unwrap();
         Self { state, origin, folder, http, _database: database }
     }
 
@@ -113,6 +117,18 @@ impl Server {
     /// A request without any credentials.
     pub(crate) fn call(&self, route: Route, values: &[&dyn std::fmt::Display]) -> RequestBuilder {
         self.http.request(route.method.parse().unwrap(), format!("{}{}", self.origin, route.fill(values)))
+    }
+
+    /// The same by somebody whose connection comes from this address of loopback.
+    pub(crate) fn call_from(
+        &self,
+        address: [u8; 4],
+        route: Route,
+        values: &[&dyn std::fmt::Display],
+    ) -> RequestBuilder {
+        let address = std::net::IpAddr::from(address);
+        let http = Client::builder().timeout(REQUEST).no_proxy().local_address(address).build().unwrap();
+        http.request(route.method.parse().unwrap(), format!("{}{}", self.origin, route.fill(values)))
     }
 
     pub(crate) fn get(&self, path: &str) -> RequestBuilder {
