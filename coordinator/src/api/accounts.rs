@@ -55,7 +55,8 @@ pub async fn prelogin(
     Ok(axum::Json(known.map_or(fake, |credentials| credentials.kdf)))
 }
 
-/// Makes an account with its first state and vault, all or nothing.
+/// Makes an account with its first state and vault, all or nothing. Whoever asks again, because the first answer was
+/// lost, gets it again.
 pub async fn register(
     State(state): State<AppState>,
     _: SameOrigin,
@@ -66,11 +67,23 @@ pub async fn register(
     check_keys(&request)?;
     let account_state = check_first_state(&request)?;
     let genesis = check_genesis(&request, &account_state)?;
+    match create(&state, &request, &genesis).await {
+        Ok(()) => Ok(StatusCode::CREATED),
+        // Looked for only now: a repetition may come while the first one is still on its way.
+        Err(refusal) if is_registered(&state, &request).await? => {
+            tracing::info!(%refusal, "a registration was repeated");
+            Ok(StatusCode::CREATED)
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
+async fn create(state: &AppState, request: &RegisterRequest, genesis: &CommitEnvelope) -> ApiResult<()> {
     let mut tx = state.begin().await?;
-    let role = authorize(&state, &mut tx, request.setup_token.as_deref()).await?;
-    let account = insert_account(&state, &mut tx, &request, role).await?;
+    let role = authorize(state, &mut tx, request.setup_token.as_deref()).await?;
+    let account = insert_account(state, &mut tx, request, role).await?;
     db::account_states::insert(&mut tx, account, 0, &request.account_state.0).await?;
-    insert_vault(&mut tx, account, &request.vault, &genesis).await?;
+    insert_vault(&mut tx, account, &request.vault, genesis).await?;
     commit(tx).await?;
     if role == AccountRole::Operator
         && let Err(error) = state.secrets.remove_setup_link()
@@ -78,7 +91,20 @@ pub async fn register(
         // The token in it is used up; only the file stays behind.
         tracing::warn!(error = &error as &dyn std::error::Error, "the used setup link stays behind");
     }
-    Ok(StatusCode::CREATED)
+    Ok(())
+}
+
+/// Is the account there, with this login, password, identity and first state?
+async fn is_registered(state: &AppState, request: &RegisterRequest) -> ApiResult<bool> {
+    let mut conn = state.connection().await?;
+    let Some(known) = db::accounts::find_credentials(&mut conn, &request.login).await? else {
+        return Ok(false);
+    };
+    let first_state = db::account_states::find(&mut conn, known.account, 0).await?;
+    Ok(known.public_id == request.account
+        && known.identity == request.identity
+        && first_state.as_ref() == Some(&request.account_state.0)
+        && state.secrets.pepper.verifies(&request.account, &request.auth_key.0, &known.auth_verifier))
 }
 
 /// 1 to 64 printable ASCII characters without spaces, in lower case.

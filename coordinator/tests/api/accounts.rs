@@ -2,7 +2,7 @@
 
 use futures_util::{StreamExt as _, stream};
 use protocol::accounts::{PreloginRequest, PreloginResponse, RegisterRequest, RegistrationResponse};
-use protocol::bytes::Base64;
+use protocol::bytes::{Base64, Base64Array};
 use protocol::error::ErrorCode;
 use protocol::routes::coordinator as routes;
 use protocol::signature::SigningKey;
@@ -130,6 +130,40 @@ async fn three_hundred_questions_make_a_network_wait() {
     // Another network has not asked yet.
     let elsewhere = server.call_from([127, 0, 1, 1], routes::REGISTER, &[]).header("x-triplicate", "1");
     Answer::read(elsewhere.json(&registration)).await.expect_status(StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_repeated_registration_is_answered_like_the_first() {
+    let server = Server::start_with(Options { registration_open: true, ..Options::default() }).await;
+    let operator = Person::new("operator").registration(Some(server.setup_token()));
+    let member = Person::new("member").registration(None);
+    for request in [&operator, &member] {
+        // At once, and again later: whose first answer was lost asks again.
+        let (a, b) = tokio::join!(server.register(request), server.register(request));
+        for answer in [a, b, server.register(request).await] {
+            answer.expect_status(StatusCode::CREATED);
+        }
+    }
+    assert_eq!(server.sql_value("SELECT count(*)::text FROM accounts").await, "2");
+    // What differs in anything is another registration.
+    let other = Person::new("member");
+    let changes: [&dyn Fn(&mut RegisterRequest); 3] =
+        [&|r| r.auth_key = Base64Array([0; 32]), &|r| r.login = "another".into(), &|r| {
+            *r = RegisterRequest { login: r.login.clone(), ..other.registration(None) }
+        }];
+    let mut refusals = Vec::new();
+    for change in changes {
+        let mut changed = member.clone();
+        change(&mut changed);
+        refusals.push(server.register(&changed).await.refusal());
+    }
+    insta::assert_debug_snapshot!(refusals, @r#"
+    [
+        "InvalidRequest: this account id is taken",
+        "InvalidRequest: this account id is taken",
+        "LoginTaken: somebody else has this login",
+    ]
+    "#);
 }
 
 #[tokio::test]
