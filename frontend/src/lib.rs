@@ -23,6 +23,7 @@ pub mod failure;
 pub mod folder;
 pub mod message;
 pub mod order;
+pub mod outcome;
 pub mod passphrase;
 pub mod transfer;
 pub mod visited;

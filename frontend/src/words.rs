@@ -31,6 +31,14 @@ pub fn count(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 
+/// Names separated by commas; of more than `max`, how many more there are.
+pub fn names(names: &[String], max: usize) -> String {
+    match names.len().saturating_sub(max) {
+        0 => names.join(", "),
+        more => format!("{}, and {} more", names[..max].join(", "), grouped(more as u64)),
+    }
+}
+
 /// Thousands separated by commas.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -97,6 +105,14 @@ mod tests {
         assert_eq!(count(0, "file", "files"), "0 files");
         assert_eq!(count(12_480, "file", "files"), "12,480 files");
         assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn long_lists_of_names_end_with_a_number() {
+        let of = |count: usize| (0..count).map(|at| at.to_string()).collect::<Vec<_>>();
+        assert_eq!(names(&of(0), 2), "");
+        assert_eq!(names(&of(2), 2), "0, 1");
+        assert_eq!(names(&of(1502), 2), "0, 1, and 1,500 more");
     }
 
     #[test]

@@ -6,14 +6,14 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{DataTransfer, File, FileList, FileSystemDirectoryEntry, FileSystemEntry, FileSystemFileEntry};
 
 use crate::drop_list::Found;
+use crate::outcome::Given;
 
 /// What a person gave, in the same order twice.
 #[derive(Default)]
 pub(super) struct Gathered {
     pub(super) found: Vec<Found>,
     pub(super) files: Vec<File>,
-    /// Folders and files that the browser would not read.
-    pub(super) unreadable: Vec<String>,
+    pub(super) given: Given,
 }
 
 impl Gathered {
@@ -47,7 +47,8 @@ pub(super) fn entries(transfer: &DataTransfer) -> Vec<FileSystemEntry> {
 
 /// Everything beneath the dropped entries.
 pub(super) async fn walk(entries: Vec<FileSystemEntry>) -> Gathered {
-    let mut gathered = Gathered::default();
+    let names = entries.iter().map(FileSystemEntry::name).collect();
+    let mut gathered = Gathered { given: Given { names, ..Given::default() }, ..Gathered::default() };
     let mut open: Vec<(Vec<String>, FileSystemEntry)> =
         entries.into_iter().rev().map(|entry| (vec![entry.name()], entry)).collect();
     while let Some((path, entry)) = open.pop() {
@@ -64,7 +65,7 @@ pub(super) async fn walk(entries: Vec<FileSystemEntry>) -> Gathered {
             file(entry.unchecked_ref()).await.map(|file| gathered.add(path.clone(), file))
         };
         if read.is_err() {
-            gathered.unreadable.push(path.join("/"));
+            gathered.given.unreadable.push(path.join("/"));
         }
     }
     gathered

@@ -21,9 +21,9 @@ use crate::drop_list::DropList;
 use crate::estimate::Movement;
 use crate::failure::Failure;
 use crate::folder::Folder;
-use crate::message::{Backup, BackupSummary, Open, Phase};
+use crate::message::{Backup, Open, Phase};
+use crate::outcome::{self, Given};
 use crate::transfer::{Direction, Event, TransferId, Transfers};
-use crate::words;
 
 /// All transfers, and how to start and stop them.
 #[derive(Clone)]
@@ -62,7 +62,7 @@ impl Reducible for Store {
 
 /// What can be started, and started again.
 enum Job {
-    Backup { title: String, list: DropList, files: Vec<File>, unreadable: Vec<String> },
+    Backup { title: String, list: DropList, files: Vec<File>, given: Given },
     Restore { path: Folder, is_folder: bool },
 }
 
@@ -116,8 +116,8 @@ impl TransfersContext {
     /// Backs up what was gathered into a folder.
     pub(super) fn backup(&self, folder: &[String], gathered: Gathered) {
         let list = DropList::new(folder, gathered.found);
-        let title = list.title(folder);
-        self.add(Job::Backup { title, list, files: gathered.files, unreadable: gathered.unreadable });
+        let title = if list.files.is_empty() { gathered.given.title() } else { list.title(folder) };
+        self.add(Job::Backup { title, list, files: gathered.files, given: gathered.given });
     }
 
     /// Restores a file, or a folder as a zip.
@@ -159,7 +159,7 @@ impl Desk {
             let result = match &*running {
                 // Gathering took its time, and the page was locked meanwhile.
                 _ if matches!(session.status, Status::Locked { .. }) => Err(Failure::stopped_by_lock()),
-                Job::Backup { list, files, unreadable, .. } => desk.backup(id, list, files, unreadable).await,
+                Job::Backup { list, files, given, .. } => desk.backup(id, list, files, given).await,
                 Job::Restore { path, is_folder } => desk.restore(id, path, *is_folder).await,
             };
             match result {
@@ -183,8 +183,11 @@ impl Desk {
         id: TransferId,
         list: &DropList,
         files: &[File],
-        unreadable: &[String],
+        given: &Given,
     ) -> Result<String, Failure> {
+        if let Some(failure) = outcome::objection(list, given) {
+            return Err(failure);
+        }
         let ask = Backup { files: list.files.iter().map(|(_, file)| file.clone()).collect() };
         let cloned = list.files.iter().map(|(at, _)| files[*at].clone().into()).collect();
         let worker = self.session.borrow().worker();
@@ -195,7 +198,7 @@ impl Desk {
                 desk.progress(id, progress.phase, progress.files_done, progress.bytes_done);
             }
         });
-        Ok(told(&summary.await?, list, unreadable))
+        outcome::told(&summary.await?, list, given)
     }
 
     async fn restore(
@@ -253,23 +256,6 @@ impl Job {
             },
         }
     }
-}
-
-/// What a backup did, in words.
-fn told(summary: &BackupSummary, list: &DropList, unreadable: &[String]) -> String {
-    let sentence = format!(
-        "{} backed up, {} sent.",
-        words::count(summary.files, "file", "files"),
-        words::size(summary.sent_bytes)
-    );
-    let left_out = list
-        .refused
-        .iter()
-        .map(|(path, reason)| format!("{path} ({reason})"))
-        .chain(unreadable.iter().map(|path| format!("{path} (the browser could not read it)")))
-        .chain(summary.unreadable.iter().map(|(path, reason)| format!("{} ({reason})", path.join("/"))));
-    let left_out: Vec<String> = left_out.collect();
-    if left_out.is_empty() { sentence } else { format!("{sentence} Not backed up: {}.", left_out.join(", ")) }
 }
 
 /// Asks before the page is left while something runs.

@@ -31,15 +31,31 @@ pub(super) async fn backup(
         size: file.bytes,
         reader: Box::new(BrowserFile(attached.unchecked_into())),
     });
+    let files: Vec<NewFile> = files.collect();
+    if let Some(unreadable) = all_unreadable(&files).await {
+        return Ok(BackupSummary { files: 0, bytes: 0, sent_bytes: 0, unreadable });
+    }
     let progress = Rc::new(Progress::default());
     let _reports = report(desk, call, &progress);
-    let summary = vault.backup(files.collect(), &progress).await.map_err(|error| failure::told(&error))?;
+    let summary = vault.backup(files, &progress).await.map_err(|error| failure::told(&error))?;
     Ok(BackupSummary {
         files: summary.files,
         bytes: summary.bytes,
         sent_bytes: summary.new_bytes_sent,
         unreadable: summary.unreadable.into_iter().map(|file| (file.path, file.reason)).collect(),
     })
+}
+
+/// Why each file cannot be read, unless one can. A snapshot without any of what was asked for would be none.
+async fn all_unreadable(files: &[NewFile]) -> Option<Vec<(Vec<String>, String)>> {
+    let mut reasons = Vec::new();
+    for file in files {
+        match file.reader.read_at(0, 1).await {
+            Ok(_) => return None,
+            Err(reason) => reasons.push((file.path.clone(), reason)),
+        }
+    }
+    Some(reasons)
 }
 
 /// Tells the page how far it is, until it is dropped.

@@ -15,10 +15,21 @@ pub(super) struct Props {
 
 #[component]
 pub(super) fn PickButtons(props: &Props) -> Html {
+    // Some browsers call an empty folder an empty choice, and others call it no choice.
+    let nothing = use_state_eq(|| false);
+    let onpicked = {
+        let nothing = nothing.clone();
+        Callback::from(move |something: bool| nothing.set(!something))
+    };
     html!(
         <div class="tri-buttons">
-            <PickButton folder={props.folder.clone()} whole_folder=false />
-            <PickButton folder={props.folder.clone()} whole_folder=true />
+            <PickButton folder={props.folder.clone()} whole_folder=false onpicked={onpicked.clone()} />
+            <PickButton folder={props.folder.clone()} whole_folder=true {onpicked} />
+            <span role="status" data-test="nothing-picked">
+                if *nothing {
+                    { "No files were picked. Empty folders are not kept." }
+                }
+            </span>
         </div>
     )
 }
@@ -27,6 +38,8 @@ pub(super) fn PickButtons(props: &Props) -> Html {
 struct ButtonProps {
     folder: Folder,
     whole_folder: bool,
+    /// The dialogue was closed, with files or without.
+    onpicked: Callback<bool>,
 }
 
 #[component]
@@ -43,15 +56,19 @@ fn PickButton(props: &ButtonProps) -> Html {
     };
     let onchange = {
         let (transfers, input, folder) = (transfers.clone(), input.clone(), props.folder.clone());
+        let onpicked = props.onpicked.clone();
         Callback::from(move |_| {
             let Some(input) = input.cast::<HtmlInputElement>() else { return };
-            if let Some(files) = input.files().filter(|files| files.length() > 0) {
+            let files = input.files().filter(|files| files.length() > 0);
+            onpicked.emit(files.is_some());
+            if let Some(files) = files {
                 transfers.backup(&folder, from_list(&files));
             }
             // The same files can be picked again.
             input.set_value("");
         })
     };
+    let oncancel = props.onpicked.reform(|_| false);
     let (label, variant, test) = if props.whole_folder {
         ("Back up a folder", ButtonVariant::Secondary, "pick-folder")
     } else {
@@ -68,6 +85,7 @@ fn PickButton(props: &ButtonProps) -> Html {
                 aria-label={label}
                 data-test={test}
                 {onchange}
+                {oncancel}
             />
             <Button {variant} {label} {onclick} icon={html!({ Icon::Upload })} />
         </>
