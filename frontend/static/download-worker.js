@@ -8,9 +8,12 @@
 // the port -> here:    {chunk}, {end: true}, {failed: true}, or {alive: true} while a chunk takes its time
 "use strict";
 
-const SILENCE_MS_MAX = 60_000; // longer than any pause between two signs of life: then the other side is gone
+// A wish for a chunk is answered, or followed by signs of life every few seconds. Browsers slow the clocks of hidden
+// pages down to one tick a minute; after three minutes the other side is gone.
+const SILENCE_MS_MAX = 180_000;
+const AWAKE_MS = 65_000; // longer than a minute, and shorter than what browsers grant to one event
 const downloads = new Map(); // announced, not asked for yet
-const stops = new Map(); // under way: how to fail it
+const running = new Map(); // under way: how to fail it, and its end
 
 addEventListener("install", () => skipWaiting());
 addEventListener("activate", (event) => event.waitUntil(clients.claim()));
@@ -22,8 +25,9 @@ addEventListener("message", (event) => {
     event.source.postMessage({ opened: open.id });
   } else if (stop) {
     downloads.delete(stop);
-    stops.get(stop)?.();
+    running.get(stop)?.fail();
   }
+  event.waitUntil(awake());
 });
 
 addEventListener("fetch", (event) => {
@@ -33,7 +37,15 @@ addEventListener("fetch", (event) => {
   const download = downloads.get(id);
   downloads.delete(id);
   event.respondWith(download ? respond(download) : new Response("This download is not known any more.", { status: 404 }));
+  event.waitUntil(awake());
 });
+
+// Keeps this worker until the downloads have ended, or for a while that the next sign of life renews: events that last
+// for minutes are ended by browsers, and the worker with them.
+function awake() {
+  const ends = [...running.values()].map(({ ended }) => ended);
+  return Promise.race([Promise.all(ends), new Promise((resolve) => setTimeout(resolve, AWAKE_MS))]);
+}
 
 function respond({ id, name, bytes, port }) {
   const headers = new Headers({
@@ -50,53 +62,61 @@ function respond({ id, name, bytes, port }) {
 // A download that ends early must never look complete: every end that is not announced, and every announced end with
 // another length than promised, is an error of the stream.
 function stream(id, bytes, port) {
+  let controller;
   let sent = 0;
   let over = false;
-  let pulled = null;
+  let pulled = null; // answers the pull that waits for a chunk
   let watchdog;
+  let hasEnded;
+  const ended = new Promise((resolve) => (hasEnded = resolve));
   const end = () => {
     over = true;
     clearTimeout(watchdog);
-    stops.delete(id);
+    running.delete(id);
     port.close();
+    hasEnded();
   };
+  const finish = (how) => {
+    if (over) return;
+    end();
+    how();
+    pulled?.();
+  };
+  const fail = () => finish(() => controller.error(new Error("the restore stopped early")));
+  const watch = () => {
+    clearTimeout(watchdog);
+    watchdog = setTimeout(fail, SILENCE_MS_MAX);
+  };
+  port.onmessage = ({ data }) => {
+    if (over) return;
+    if (data.chunk) {
+      clearTimeout(watchdog);
+      sent += data.chunk.byteLength;
+      controller.enqueue(new Uint8Array(data.chunk));
+      pulled?.();
+      pulled = null;
+    } else if (data.end) {
+      if (bytes !== null && sent !== bytes) fail();
+      else finish(() => controller.close());
+    } else if (data.failed) {
+      fail();
+    } else if (data.alive && pulled) {
+      watch();
+    }
+  };
+  running.set(id, { fail, ended });
 
   return new ReadableStream(
     {
-      start(controller) {
-        const fail = () => finish(() => controller.error(new Error("the restore stopped early")));
-        const finish = (how) => {
-          if (over) return;
-          end();
-          how();
-          pulled?.();
-        };
-        const watch = () => {
-          clearTimeout(watchdog);
-          watchdog = setTimeout(fail, SILENCE_MS_MAX);
-        };
-        port.onmessage = ({ data }) => {
-          if (over) return;
-          watch();
-          if (data.chunk) {
-            sent += data.chunk.byteLength;
-            controller.enqueue(new Uint8Array(data.chunk));
-            pulled?.();
-          } else if (data.end) {
-            if (bytes !== null && sent !== bytes) fail();
-            else finish(() => controller.close());
-          } else if (data.failed) {
-            fail();
-          }
-        };
-        stops.set(id, fail);
-        watch();
+      start(given) {
+        controller = given;
       },
       pull() {
         return new Promise((resolve) => {
           pulled = resolve;
-          if (over) resolve();
-          else port.postMessage({ pull: true });
+          if (over) return resolve();
+          watch();
+          port.postMessage({ pull: true });
         });
       },
       cancel() {

@@ -1,8 +1,10 @@
 //! Restores as downloads: the worker decrypts, the service worker hands the bytes to the browser, which writes them to
 //! disk as they come. No file is ever whole in memory.
 
+use std::cell::Cell;
+
 use gloo_events::EventListener;
-use gloo_timers::callback::{Interval, Timeout};
+use gloo_timers::callback::Timeout;
 use gloo_timers::future::TimeoutFuture;
 use js_sys::{Object, Reflect};
 use tokio::sync::oneshot;
@@ -13,7 +15,7 @@ use web_sys::{
     ServiceWorkerContainer, ServiceWorkerRegistration,
 };
 
-use super::browser::{distinct, window};
+use super::browser::{distinct, now_ms, window};
 use super::port::{Attachments, Port, Report};
 use crate::failure::Failure;
 use crate::message::{Open, Opened, Stream};
@@ -23,7 +25,7 @@ const SERVICE_WORKER_URL: &str = "/download-worker.js";
 /// What the service worker answers, and nothing else.
 const SCOPE: &str = "/download/";
 /// Browsers end a service worker that hears nothing for half a minute.
-const ALIVE_MS: u32 = 10_000;
+const ALIVE_MS: f64 = 10_000.0;
 /// How long a new service worker may take to start.
 const START_TRIES: u32 = 100;
 const START_WAIT_MS: u32 = 100;
@@ -43,31 +45,40 @@ pub(super) async fn restore(
     let service_worker = service_worker().await.map_err(|_| no_service_worker())?;
     let channel = MessageChannel::new().map_err(|_| no_service_worker())?;
     let id = format!("{:08x}{:08x}", distinct(), file.download);
-    let _stop = StopOnDrop { service_worker: service_worker.clone(), id: id.clone() };
+    let stop = StopOnDrop { service_worker: service_worker.clone(), id: id.clone(), armed: Cell::new(true) };
     announce(&service_worker, &id, &file, &channel.port1()).await?;
     navigate(&format!("{SCOPE}{id}")).map_err(|_| no_service_worker())?;
-    let _alive = Interval::new(ALIVE_MS, move || {
-        let message = object(&[("alive", JsValue::TRUE)]);
-        // A service worker that is gone fails the download itself; it needs no second telling.
-        let _ = service_worker.post_message(&message);
-    });
+    let told_ms = Cell::new(now_ms());
     let beside = Attachments { port: Some(channel.port2()), ..Attachments::default() };
     port.call_with(Stream { download: file.download }, beside, move |progress| {
+        // By the worker's clock: browsers let timers of hidden pages run once a minute only.
+        if now_ms() - told_ms.get() >= ALIVE_MS {
+            told_ms.set(now_ms());
+            // A service worker that is gone fails the download itself; it needs no second telling.
+            let _ = service_worker.post_message(&object(&[("alive", JsValue::TRUE)]));
+        }
         if let Report::Restored(bytes) = progress {
             report(bytes);
         }
     })
-    .await
+    .await?;
+    // The last bytes may still be on their way there, by another channel than `stop`.
+    stop.armed.set(false);
+    Ok(())
 }
 
-/// However a restore ends here, nothing more comes: a download that is not complete by then fails at once.
+/// Unless the restore was complete, nothing more comes: the download fails at once.
 struct StopOnDrop {
     service_worker: ServiceWorker,
     id: String,
+    armed: Cell<bool>,
 }
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
+        if !self.armed.get() {
+            return;
+        }
         let message = object(&[("stop", self.id.as_str().into())]);
         // A service worker that is gone has taken its downloads along.
         let _ = self.service_worker.post_message(&message);

@@ -17,7 +17,7 @@ use super::{Desk, failure};
 use crate::failure::Failure;
 use crate::message::{CallId, FromWorker, Open, Opened, Stream};
 
-/// Signs of life while a chunk takes its time; the service worker gives up after a minute of silence.
+/// Signs of life while a chunk takes its time; the service worker gives up after three minutes of silence.
 const ALIVE_MS: u32 = 5_000;
 const REPORT_MS: u32 = 250;
 
