@@ -1,4 +1,7 @@
-//! A folder's entries: sortable, with what can be done to each.
+//! A folder's entries: sortable, with what can be done to each. Of a large folder some rows at first, because a
+//! browser takes long for many.
+
+use std::rc::Rc;
 
 use patternfly_yew::prelude::*;
 use yew::prelude::*;
@@ -7,6 +10,9 @@ use crate::app::browser::moment;
 use crate::message::{Entry, EntryKind};
 use crate::order::{Column, Order as Sorting};
 use crate::words;
+
+/// Rows at first, and as many more each time.
+const ROWS: usize = 500;
 
 /// What a person asks of an entry.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,20 +27,30 @@ pub(in crate::app) enum Wish {
 
 #[derive(Properties, PartialEq)]
 pub(in crate::app) struct Props {
-    pub(in crate::app) entries: Vec<Entry>,
+    pub(in crate::app) entries: Rc<Vec<Entry>>,
     pub(in crate::app) onwish: Callback<Wish>,
 }
 
 #[component]
 pub(in crate::app) fn EntryTable(props: &Props) -> Html {
     let sorting = use_state(Sorting::default);
-    let mut entries = props.entries.clone();
-    sorting.sort(&mut entries);
+    let rows = use_state(|| ROWS);
+    let entries = use_memo((props.entries.clone(), *sorting), |(entries, sorting)| {
+        let mut entries = entries.to_vec();
+        sorting.sort(&mut entries);
+        entries
+    });
+    let shown = entries.len().min(*rows);
+    let more = ROWS.min(entries.len() - shown);
+    let onmore = {
+        let rows = rows.clone();
+        Callback::from(move |_| rows.set(*rows + ROWS))
+    };
     let head = |column: Column, name: &'static str| {
         let sorting = sorting.clone();
         html!(<SortableHead {column} {name} sorting={*sorting} onsort={Callback::from(move |next| sorting.set(next))} />)
     };
-    html!(
+    html!(<>
         <table class="pf-v6-c-table pf-m-grid-md pf-m-compact" aria-label="Files and folders" data-test="entries">
             <thead class="pf-v6-c-table__thead">
                 <tr class="pf-v6-c-table__tr">
@@ -45,12 +61,22 @@ pub(in crate::app) fn EntryTable(props: &Props) -> Html {
                 </tr>
             </thead>
             <tbody class="pf-v6-c-table__tbody">
-                { for entries.iter().map(|entry| html!(
+                { for entries[..shown].iter().map(|entry| html!(
                     <EntryRow key={entry.name.clone()} entry={entry.clone()} onwish={props.onwish.clone()} />
                 )) }
             </tbody>
         </table>
-    )
+        if entries.len() > ROWS {
+            <div class="tri-more" data-test="more">
+                <span role="status">
+                    { format!("{} of {} shown", words::grouped(shown as u64), words::grouped(entries.len() as u64)) }
+                </span>
+                if more > 0 {
+                    <Button variant={ButtonVariant::Secondary} label={format!("Show {more} more")} onclick={onmore} />
+                }
+            </div>
+        }
+    </>)
 }
 
 #[derive(Properties, PartialEq)]

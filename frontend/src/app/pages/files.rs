@@ -26,7 +26,7 @@ use pick::PickButtons;
 #[derive(Clone, PartialEq)]
 enum Listing {
     Loading,
-    Entries(Vec<Entry>),
+    Entries(Rc<Vec<Entry>>),
     Failed(Failure),
 }
 
@@ -157,7 +157,7 @@ fn use_listing(session: &Session, folder: &Folder, changes: u32) -> UseStateHand
                 }
                 *shown.borrow_mut() = Some(folder);
                 match result {
-                    Ok(entries) => listing.set(Listing::Entries(entries)),
+                    Ok(entries) => listing.set(Listing::Entries(Rc::new(entries))),
                     Err(failure) => {
                         if let Some(failure) = session.handle(failure) {
                             listing.set(Listing::Failed(failure));
