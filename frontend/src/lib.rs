@@ -25,6 +25,7 @@ pub mod message;
 pub mod order;
 pub mod outcome;
 pub mod passphrase;
+pub mod policy;
 pub mod transfer;
 pub mod visited;
 pub mod words;

@@ -17,6 +17,7 @@ use yew_nested_router::Router;
 
 use hooks::live::LiveProvider;
 use hooks::place::PlaceProvider;
+use hooks::reach::ReachProvider;
 use pages::insecure::Insecure;
 use pages::setup::Setup;
 use pages::sign_in::SignIn;
@@ -38,7 +39,9 @@ fn App() -> Html {
     html!(
         <Router<Route> default={Route::Overview}>
             <SessionProvider>
-                <Doors />
+                <ReachProvider>
+                    <Doors />
+                </ReachProvider>
             </SessionProvider>
         </Router<Route>>
     )

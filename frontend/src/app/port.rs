@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::message::{BackupProgress, CallId, FromWorker, Operation, Request, ToWorker};
 
 /// Trunk's loader of the worker's module; `static/boot.js` allows this very URL.
-const WORKER_URL: &str = "/worker_loader.js";
+pub(super) const WORKER_URL: &str = "/worker_loader.js";
 
 /// What a worker reports between a request and its answer.
 #[derive(Debug, Clone, Copy)]

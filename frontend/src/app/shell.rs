@@ -11,6 +11,7 @@ use yew_nested_router::prelude::use_router;
 
 use super::browser::window;
 use super::components::drop_zone::DropZone;
+use super::components::new_node::NewNodeAlert;
 use super::components::transfer_list::TransferList;
 use super::hooks::place::use_place;
 use super::pages::files::Files;
@@ -63,6 +64,7 @@ pub(super) fn Shell() -> Html {
             <Sidebar is_open={*is_open} {followed} />
             <div class="pf-v6-c-page__main-container">
                 <main id="main" class="pf-v6-c-page__main" tabindex="0">
+                    <NewNodeAlert />
                     { page }
                     <TransferList />
                 </main>

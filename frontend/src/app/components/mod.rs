@@ -5,6 +5,7 @@ pub(super) mod entry_table;
 pub(super) mod failure_alert;
 pub(super) mod field;
 pub(super) mod frame;
+pub(super) mod new_node;
 pub(super) mod node_label;
 pub(super) mod recovery_kit;
 pub(super) mod transfer_list;

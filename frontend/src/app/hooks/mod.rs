@@ -3,4 +3,5 @@
 pub(super) mod ask;
 pub(super) mod live;
 pub(super) mod place;
+pub(super) mod reach;
 pub(super) mod registration;
