@@ -21,7 +21,7 @@ use super::{Options, table::Table, usage::Usage};
 use crate::{
     console::say,
     start::{self, Profile, Running},
-    workspace::{has, root},
+    workspace::{has, root, target},
 };
 
 const NODES: u16 = 4;
@@ -67,17 +67,27 @@ struct Measured {
 
 pub(super) fn run(options: &Options) -> Result<()> {
     ensure!(has("chromium"), "the browser's rows need chromium");
-    let app = start::build::web(Profile::Release)?;
+    let (app, programs) = match &options.web {
+        Some(web) => (web.clone(), target()?.join("release")),
+        None => (start::build::web(Profile::Release)?, start::build::servers(Profile::Release)?),
+    };
     let mut table = Table::default();
     for (replicas, rows) in [(3, "up,back,small"), (2, "up")] {
-        measure(options, &app, replicas, rows, &mut table)?;
+        measure(options, (&app, &programs), replicas, rows, &mut table)?;
     }
     let (mib, files) = (options.size, options.files);
     table.show(&format!("browser, {NODES} nodes, {mib} MiB, {files} × 4 KiB"));
     Ok(())
 }
 
-fn measure(options: &Options, app: &Path, replicas: u8, rows: &str, table: &mut Table) -> Result<()> {
+fn measure(
+    options: &Options,
+    built: (&Path, &Path),
+    replicas: u8,
+    rows: &str,
+    table: &mut Table,
+) -> Result<()> {
+    let (app, programs) = built;
     let folder = TempDir::with_prefix("triplicate-bench-")?;
     let web = folder.path().join("web");
     copy(app, &web)?;
@@ -89,7 +99,7 @@ fn measure(options: &Options, app: &Path, replicas: u8, rows: &str, table: &mut 
         port,
         replicas: Some(replicas),
         profile: Profile::Release,
-        web: Some(web),
+        built: Some((programs.to_owned(), web)),
     })?;
     let Some(running) = started else { bail!("told to stop") };
 

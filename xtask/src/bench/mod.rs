@@ -7,7 +7,7 @@ mod table;
 mod targets;
 mod usage;
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -37,6 +37,9 @@ pub(crate) struct Options {
     /// How often each of the browser's rows is measured; medians are shown.
     #[arg(long, default_value_t = 3)]
     runs: u32,
+    /// Measure this built web app, and the servers as they were built last; to compare two builds.
+    #[arg(long)]
+    web: Option<PathBuf>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {

@@ -19,7 +19,7 @@ use crate::{
 const WEB_SOURCES: [&str; 6] = ["frontend", "crates", "Trunk.toml", "Cargo.toml", "Cargo.lock", ".cargo"];
 
 /// The folder with the built programs.
-pub(super) fn servers(profile: Profile) -> Result<PathBuf> {
+pub(crate) fn servers(profile: Profile) -> Result<PathBuf> {
     say("Building the servers.");
     let mut cargo = command("cargo")?;
     cargo.args(["build", "--quiet", "--package", "coordinator", "--package", "storage-node"]);

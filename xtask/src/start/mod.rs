@@ -35,9 +35,9 @@ pub(crate) struct Options {
     /// How the programs are compiled.
     #[arg(long, value_enum, default_value_t = Profile::Release, hide = true)]
     pub(crate) profile: Profile,
-    /// A web app that is built already.
+    /// Folders with the programs and the web app, if they are built already.
     #[arg(skip)]
-    pub(crate) web: Option<PathBuf>,
+    pub(crate) built: Option<(PathBuf, PathBuf)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -64,10 +64,9 @@ impl Running {
         checks::space_is_left(data.path())?;
 
         setup::for_running()?;
-        let programs = build::servers(options.profile)?;
-        let web = match &options.web {
-            Some(web) => web.clone(),
-            None => build::web(options.profile)?,
+        let (programs, web) = match &options.built {
+            Some(built) => built.clone(),
+            None => (build::servers(options.profile)?, build::web(options.profile)?),
         };
 
         let plan = servers::Plan { options, data: &data, programs: &programs, web: &web };
