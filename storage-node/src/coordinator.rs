@@ -1,4 +1,4 @@
-//! Requests to the coordinator: JSON, signed where the route asks for it.
+//! Requests to the coordinator: JSON, signed by the node.
 
 use std::time::Duration;
 
@@ -39,15 +39,6 @@ impl Coordinator {
         Ok(Self { client, url })
     }
 
-    /// An unsigned request.
-    pub(crate) async fn post<T: DeserializeOwned>(
-        &self,
-        route: Route,
-        body: &impl Serialize,
-    ) -> anyhow::Result<T> {
-        self.exchange(route, serde_json::to_vec(body)?, None).await
-    }
-
     /// A request signed by the node, for the coordinator at this origin; `now_ms` in Unix milliseconds.
     pub(crate) async fn post_signed<T: DeserializeOwned>(
         &self,
@@ -61,20 +52,18 @@ impl Coordinator {
         let parts = SignedParts { origin, method: route.method, path_and_query: route.path, body: &body };
         let signed =
             SignedRequest::sign(identity.key(), *identity.node().as_bytes(), parts, now_ms, random()?);
-        self.exchange(route, body, Some(signed.to_header())).await
+        self.exchange(route, body, signed.to_header()).await
     }
 
     async fn exchange<T: DeserializeOwned>(
         &self,
         route: Route,
         body: Vec<u8>,
-        authorization: Option<String>,
+        authorization: String,
     ) -> anyhow::Result<T> {
-        let mut request = self.client.post(format!("{}{}", self.url, route.path));
-        request = request.header(header::CONTENT_TYPE, "application/json").body(body);
-        if let Some(authorization) = authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
-        }
+        let request = self.client.post(format!("{}{}", self.url, route.path));
+        let request = request.header(header::CONTENT_TYPE, "application/json").body(body);
+        let request = request.header(header::AUTHORIZATION, authorization);
         let response = request.send().await.context("the coordinator cannot be reached")?;
         let status = response.status();
         let bytes = response.bytes().await.context("the coordinator's answer broke off")?;

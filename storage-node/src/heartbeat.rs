@@ -78,7 +78,9 @@ async fn beat(node: &Node, coordinator: &Coordinator, sequence: u64) -> anyhow::
     let answer: HeartbeatResponse =
         coordinator.post_signed(HEARTBEAT, &request, origin, &node.identity, now_ms).await?;
     if let Some(renewed) = cluster.renewed(answer.directory, node.id())? {
-        renewed.save(&node.directory_path())?;
+        if let Err(error) = renewed.save(&node.directory_path()) {
+            tracing::warn!("the node directory is not kept: {error:#}");
+        }
         node.cluster.set(renewed);
     }
     node.set_state(Some(answer.state));

@@ -4,7 +4,7 @@
 use std::fs;
 
 use anyhow::Context as _;
-use protocol::nodes::{JoinRequest, JoinResponse, Medium};
+use protocol::nodes::{JOIN_ORIGIN, JoinRequest, JoinResponse, Medium};
 use protocol::routes::coordinator::JOIN;
 
 use crate::cluster::{Cluster, Membership};
@@ -39,7 +39,9 @@ pub(crate) async fn join(node: &Node, coordinator: &Coordinator) -> anyhow::Resu
         medium: Medium::Disk,
         store: node.store.id(),
     };
-    let joined: JoinResponse = coordinator.post(JOIN, &request).await?;
+    let now_ms = node.clock.now_ms();
+    let joined: JoinResponse =
+        coordinator.post_signed(JOIN, &request, JOIN_ORIGIN, &node.identity, now_ms).await?;
     let membership = Membership { url: request.url, zone: request.zone, joined };
     let cluster = Cluster::new(membership, node.id())?;
     cluster.save(&node.directory_path())?;

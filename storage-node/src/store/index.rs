@@ -4,7 +4,7 @@
 //! to which it is complete. After a crash the log is read from that place on.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 use protocol::id::{BlobId, StoreId};
@@ -12,6 +12,7 @@ use redb::{Database, ReadableDatabase as _, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
+use super::space::{Reserve, Space};
 
 const BLOBS: TableDefinition<'_, [u8; 32], [u8; 20]> = TableDefinition::new("blobs");
 const CHECKPOINT: TableDefinition<'_, (), &[u8]> = TableDefinition::new("checkpoint");
@@ -20,6 +21,11 @@ const CACHE_BYTES: usize = 32 << 20;
 const FORMAT: u32 = 1;
 /// Entries in memory that are enough for a checkpoint.
 pub(crate) const RECENT_MAX: usize = 1 << 14;
+
+/// Room that a checkpoint needs, and more for each of its entries: the database copies the pages that it changes. Short
+/// of that it is not touched, because after a failed write it would not even answer reads any more.
+const CHECKPOINT_BYTES: u64 = 1 << 20;
+const CHECKPOINT_ENTRY_BYTES: u64 = 16 << 10;
 
 /// Where a blob's record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +83,7 @@ struct Checkpoint {
 /// The index.
 #[derive(Debug)]
 pub(crate) struct Index {
+    path: PathBuf,
     store: StoreId,
     database: Database,
     recent: RwLock<Recent>,
@@ -97,8 +104,8 @@ impl Index {
             Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(StoreError::index)?;
         let end = LogPosition { pack: 0, offset: 0 };
         let recent = Recent { entries: HashMap::new(), end, totals: Totals::default() };
-        let index = Self { store, database, recent: RwLock::new(recent) };
-        index.checkpoint()?;
+        let index = Self { path: path.to_owned(), store, database, recent: RwLock::new(recent) };
+        index.write_recent()?;
         Ok(index)
     }
 
@@ -124,7 +131,7 @@ impl Index {
         }
         let Checkpoint { end, totals, .. } = checkpoint;
         let recent = RwLock::new(Recent { entries: HashMap::new(), end, totals });
-        Ok(Self { store, database, recent })
+        Ok(Self { path: path.to_owned(), store, database, recent })
     }
 
     pub(crate) fn get(&self, id: &BlobId) -> Result<Option<Location>, StoreError> {
@@ -158,7 +165,20 @@ impl Index {
     }
 
     /// Writes what is in memory to the database, and forgets it. One at a time.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when the disk has no room for it; the index works all the same and tries again later.
+    /// After any other error the database is of no use until it is opened again.
     pub(crate) fn checkpoint(&self) -> Result<(), StoreError> {
+        let room = Space::of(&self.path, Reserve { bytes: 0, percent: 0 });
+        let room = room.map_err(StoreError::file("measure the disk of", &self.path))?.free_bytes;
+        if room < CHECKPOINT_BYTES + CHECKPOINT_ENTRY_BYTES * self.recent_len() as u64 {
+            return Err(StoreError::Full);
+        }
+        self.write_recent()
+    }
+
+    fn write_recent(&self) -> Result<(), StoreError> {
         // `publish` adds records before it moves the end: the end taken here is never ahead of the entries.
         let (entries, end, totals) =
             self.read_recent(|recent| (recent.entries.clone(), recent.end, recent.totals));

@@ -99,7 +99,7 @@ impl Store {
         let index = Arc::new(opening.index);
         let status = Arc::new(WriterStatus::default());
         if let Some((pack, _)) = &opening.newest {
-            let preallocated = pack.preallocate(options.pack_bytes);
+            let preallocated = pack.preallocate_again(options.pack_bytes);
             preallocated.map_err(StoreError::file("reserve space in", folder.packs()))?;
         }
         let writer = Writer {

@@ -123,8 +123,16 @@ impl Pack {
         File::open(packs)?.sync_all()
     }
 
+    /// Reserves space again after the end was cut off, if there is any: without it appending works, more slowly.
+    pub(crate) fn preallocate_again(&self, bytes: u64) -> io::Result<()> {
+        self.preallocate(bytes).or_else(|error| match error.kind() {
+            io::ErrorKind::StorageFull => Ok(()),
+            _ => Err(error),
+        })
+    }
+
     /// Reserves space, so that appending changes no file size and a sync writes data alone.
-    pub(crate) fn preallocate(&self, bytes: u64) -> io::Result<()> {
+    fn preallocate(&self, bytes: u64) -> io::Result<()> {
         let len = self.file.metadata()?.len();
         if len >= bytes {
             return Ok(());

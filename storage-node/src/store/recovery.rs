@@ -166,7 +166,7 @@ fn read_log(
         }
     }
     let Some(pack) = open_pack(folder, newest)? else {
-        index.checkpoint()?;
+        checkpoint_if_room(index)?;
         return Ok(None);
     };
     reread_from_disk(&pack).map_err(|source| StoreError::ReadPack { pack: pack.number, source })?;
@@ -180,7 +180,7 @@ fn read_log(
         };
         cut().map_err(|source| StoreError::ReadPack { pack: pack.number, source })?;
     }
-    index.checkpoint()?;
+    checkpoint_if_room(index)?;
     Ok(Some((pack, scanned.end)))
 }
 
@@ -219,7 +219,15 @@ fn read_pack(
     index.publish(&records, LogPosition { pack: pack.number, offset: scanned.end })?;
     // A rebuild of many packs must not gather all of them in memory.
     if index.recent_len() >= RECENT_MAX {
-        index.checkpoint()?;
+        checkpoint_if_room(index)?;
     }
     Ok(scanned)
+}
+
+/// A full disk is read all the same.
+fn checkpoint_if_room(index: &Index) -> Result<(), StoreError> {
+    match index.checkpoint() {
+        Ok(()) | Err(StoreError::Full) => Ok(()),
+        Err(error) => Err(error),
+    }
 }

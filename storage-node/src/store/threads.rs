@@ -39,6 +39,7 @@ impl Threads {
     }
 }
 
+/// Until the writer ends, or the disk fails.
 fn write_checkpoints(
     index: &Index,
     status: &WriterStatus,
@@ -48,13 +49,17 @@ fn write_checkpoints(
     let pause = every.min(Duration::from_millis(250));
     let mut last = Instant::now();
     while writer_ended.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
+        if status.read_only().is_some() {
+            return;
+        }
         let recent = index.recent_len();
         if recent == 0 || (recent < RECENT_MAX && last.elapsed() < every) {
             continue;
         }
-        if let Err(error) = index.checkpoint() {
-            status.set_read_only(format!("cannot write the index: {error}"));
-            return;
+        match index.checkpoint() {
+            Ok(()) => {}
+            Err(StoreError::Full) => tracing::warn!("no room for the index; it is kept in memory"),
+            Err(error) => return status.set_read_only(format!("cannot write the index: {error}")),
         }
         last = Instant::now();
     }

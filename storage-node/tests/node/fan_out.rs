@@ -7,8 +7,9 @@ use axum::response::Redirect;
 use protocol::data_plane::PutEvent;
 use protocol::error::ErrorCode;
 use protocol::id::NodeId;
-use protocol::nodes::{JoinRequest, Medium};
+use protocol::nodes::{JOIN_ORIGIN, JoinRequest, Medium};
 use protocol::signature::{PublicKey, SigningKey};
+use protocol::signed_request::{SignedParts, SignedRequest};
 use tokio::net::TcpListener;
 
 use crate::support::{Blob, Coordinator, JOIN_TOKEN, Node, Setup, list};
@@ -24,18 +25,24 @@ fn by_node(events: Vec<PutEvent>) -> BTreeMap<NodeId, Option<ErrorCode>> {
 /// Puts something that is no node into the directory.
 async fn pretend(coordinator: &Coordinator, url: String) -> NodeId {
     let node = NodeId::from_bytes([0x5a; 16]).unwrap();
+    let key = SigningKey::from_bytes(&[3; 32]);
     let request = JoinRequest {
         join_token: JOIN_TOKEN.into(),
         node,
-        public_key: PublicKey::of(&SigningKey::from_bytes(&[3; 32])),
+        public_key: PublicKey::of(&key),
         url,
         zone: "z".into(),
         machine: "m".into(),
         medium: Medium::Disk,
         store: protocol::id::StoreId::from_bytes([4; 16]).unwrap(),
     };
-    let url = format!("{}{}", coordinator.url(), protocol::routes::coordinator::JOIN.path);
-    reqwest::Client::new().post(url).json(&request).send().await.unwrap().error_for_status().unwrap();
+    let body = serde_json::to_vec(&request).unwrap();
+    let path_and_query = protocol::routes::coordinator::JOIN.path;
+    let parts = SignedParts { origin: JOIN_ORIGIN, method: "POST", path_and_query, body: &body };
+    let signed = SignedRequest::sign(&key, *node.as_bytes(), parts, 0, [1; 16]).to_header();
+    let request = reqwest::Client::new().post(format!("{}{path_and_query}", coordinator.url()));
+    let answer = request.header("authorization", signed).body(body).send().await.unwrap();
+    answer.error_for_status().unwrap();
     node
 }
 

@@ -5,6 +5,7 @@ mod batch;
 mod cors;
 mod crash;
 mod damaged_front;
+mod failing_disk;
 mod fan_out;
 mod grants;
 mod joining;

@@ -14,8 +14,8 @@ use protocol::error::ErrorCode;
 use protocol::grant::{Grant, Operation};
 use protocol::id::{GrantId, NodeId, Pseudonym};
 use protocol::nodes::{
-    Directory, DirectoryEntry, HeartbeatRequest, HeartbeatResponse, JoinRequest, JoinResponse, NodeState,
-    SignedDirectory,
+    Directory, DirectoryEntry, HeartbeatRequest, HeartbeatResponse, JOIN_ORIGIN, JoinRequest, JoinResponse,
+    NodeState, SignedDirectory,
 };
 use protocol::routes::coordinator as routes;
 use protocol::signature::{PublicKey, SigningKey};
@@ -139,8 +139,16 @@ impl Coordinator {
 
 async fn join(
     State(coordinator): State<Coordinator>,
-    Json(join): Json<JoinRequest>,
+    headers: HeaderMap,
+    body: bytes::Bytes,
 ) -> Result<Json<JoinResponse>, ApiError> {
+    let join: JoinRequest = serde_json::from_slice(&body).map_err(anyhow::Error::from)?;
+    let signed = signature(&headers)?;
+    let path_and_query = routes::JOIN.path;
+    let parts = SignedParts { origin: JOIN_ORIGIN, method: "POST", path_and_query, body: &body };
+    if signed.signer != *join.node.as_bytes() || signed.verify(&join.public_key, parts).is_err() {
+        return Err(unauthenticated("not signed by the node that joins"));
+    }
     if join.join_token != JOIN_TOKEN {
         return Err(ApiError::new(ErrorCode::InvalidJoinToken, "the join token is wrong"));
     }
@@ -158,20 +166,27 @@ async fn join(
     }))
 }
 
+fn signature(headers: &HeaderMap) -> Result<SignedRequest, ApiError> {
+    let header = headers.get("authorization").and_then(|value| value.to_str().ok());
+    header.and_then(SignedRequest::from_header).ok_or_else(|| unauthenticated("not signed"))
+}
+
+fn unauthenticated(why: &'static str) -> ApiError {
+    ApiError::new(ErrorCode::Unauthenticated, why)
+}
+
 async fn heartbeat(
     State(coordinator): State<Coordinator>,
     headers: HeaderMap,
     body: bytes::Bytes,
 ) -> Result<Json<HeartbeatResponse>, ApiError> {
-    let refused = |why: &'static str| ApiError::new(ErrorCode::Unauthenticated, why);
-    let header = headers.get("authorization").and_then(|value| value.to_str().ok());
-    let signed = header.and_then(SignedRequest::from_header).ok_or_else(|| refused("not signed"))?;
+    let signed = signature(&headers)?;
     let path_and_query = routes::HEARTBEAT.path;
     let parts = SignedParts { origin: ORIGIN, method: "POST", path_and_query, body: &body };
     let mut nodes = coordinator.0.nodes.lock().expect("not poisoned");
     let member = nodes.iter_mut().find(|member| *member.join.node.as_bytes() == signed.signer);
-    let member = member.ok_or_else(|| refused("no node has this id"))?;
-    signed.verify(&member.join.public_key, parts).map_err(|_| refused("a wrong signature"))?;
+    let member = member.ok_or_else(|| unauthenticated("no node has this id"))?;
+    signed.verify(&member.join.public_key, parts).map_err(|_| unauthenticated("a wrong signature"))?;
     member.heartbeats.push(serde_json::from_slice(&body).map_err(anyhow::Error::from)?);
     drop(nodes);
     Ok(Json(HeartbeatResponse { state: NodeState::Up, directory: coordinator.directory() }))

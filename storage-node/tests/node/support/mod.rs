@@ -2,6 +2,7 @@
 
 mod blob;
 mod coordinator;
+pub mod disk;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
