@@ -6,6 +6,10 @@ use crate::bytes::{Base64, Base64Array};
 use crate::id::{BootId, NodeId, StoreId};
 use crate::signature::{BadSignature, PublicKey, SigningKey, sign};
 
+/// What a join request is signed for instead of the coordinator's origin, which the node learns from the answer.
+/// The join token in the signed body is one coordinator's alone.
+pub const JOIN_ORIGIN: &str = "";
+
 const DIRECTORY_LABEL: &str = "sig/node-dir";
 
 /// Where a node keeps blobs.
@@ -16,7 +20,7 @@ pub enum Medium {
     Disk,
 }
 
-/// A node introduces itself.
+/// A node introduces itself, in a request that it signs for [`JOIN_ORIGIN`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JoinRequest {
