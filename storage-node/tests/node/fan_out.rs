@@ -95,7 +95,7 @@ async fn a_target_that_never_answers_holds_up_neither_the_client_nor_the_own_rec
     // Accepts connections by its backlog and never reads.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = pretend(&coordinator, format!("http://{}", silent.local_addr().unwrap())).await;
-    let setup = Setup { options: &["--fan-out-ms=200"], ..Setup::default() };
+    let setup = Setup { options: &["--fan-out-ms=5000"], ..Setup::default() };
     let node = Node::start(&coordinator, setup).await;
 
     let blobs: Vec<_> = (0..16).map(|seed| Blob::random(seed, 1 << 20)).collect();
