@@ -162,6 +162,9 @@ fn add(measured: &Measured, usage: &Usage, replicas: u8, table: &mut Table) {
     };
     let work = format!("{work}, R={replicas}");
     table.add(&work, unit, figure);
+    if measured.row != "small" {
+        table.add(&work, "CPU s/GB", usage.cpu_seconds() / megabytes(bytes) * 1000.0);
+    }
     if measured.row == "up" {
         table.add(&work, "MB of browser", megabytes(usage.browser_memory));
         table.add(&work, "MB of tab", megabytes(usage.memory_of("browser: tab")));

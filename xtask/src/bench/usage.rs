@@ -63,6 +63,11 @@ impl Usage {
         self.memory.get(kind).copied().unwrap_or(0)
     }
 
+    /// Seconds of processor time of all processes; hardly changed by what else the machine does.
+    pub(super) fn cpu_seconds(&self) -> f64 {
+        self.cpu.values().sum()
+    }
+
     /// Cores that each kind kept busy, and its peak of memory.
     pub(super) fn describe(&self) -> String {
         let seconds = self.start.elapsed().as_secs_f64();
