@@ -1,24 +1,18 @@
-//! Who calls. A handler that takes one of these types cannot run for anybody else.
+//! Which person calls. A handler that takes one of these types cannot run for anybody else.
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::body::Bytes;
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, Method, header};
+use axum::http::{HeaderMap, HeaderName, Method};
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use protocol::error::ErrorCode;
-use protocol::id::NodeId;
-use protocol::limits::{NONCE_SECONDS, SIGNED_REQUEST_SKEW_SECONDS};
-use protocol::nodes::NodeState;
 use protocol::sessions::SessionResponse;
 use protocol::signature::PublicKey;
-use protocol::signed_request::{SignedParts, SignedRequest};
-use serde::de::DeserializeOwned;
 use server::error::ApiError;
 
-use crate::db::{self, AccountKey, NodeKey};
-use crate::error::{ApiResult, invalid};
+use crate::db::{self, AccountKey};
+use crate::error::ApiResult;
 use crate::random;
 use crate::state::AppState;
 
@@ -115,65 +109,6 @@ fn network_of(address: IpAddr) -> String {
             format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
         }
     }
-}
-
-/// A request signed by a node, with its body.
-#[derive(Debug)]
-pub struct NodeRequest<T> {
-    /// The node.
-    pub node: NodeKey,
-    /// The node's id.
-    pub id: NodeId,
-    /// Its state so far.
-    pub state: NodeState,
-    /// What it says.
-    pub body: T,
-}
-
-impl<T: DeserializeOwned> FromRequest<AppState> for NodeRequest<T> {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, state: &AppState) -> ApiResult<Self> {
-        let (parts, body) = request.into_parts();
-        let signed = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| SignedRequest::from_header(value.to_str().ok()?))
-            .ok_or_else(|| ApiError::new(ErrorCode::Unauthenticated, "the request is not signed"))?;
-        let path_and_query = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        let method = parts.method.clone();
-        let bytes = Bytes::from_request(Request::from_parts(parts, body), state).await?;
-        let parts = SignedParts {
-            origin: &state.settings.public_url,
-            method: method.as_str(),
-            path_and_query: &path_and_query,
-            body: &bytes,
-        };
-        let (id, node) = verify_signed(state, &signed, parts).await?;
-        let body = serde_json::from_slice(&bytes).map_err(invalid)?;
-        Ok(Self { node: node.key, id, state: node.state, body })
-    }
-}
-
-/// Checks signer, signature, time and, last because it is remembered, the nonce.
-async fn verify_signed(
-    state: &AppState,
-    signed: &SignedRequest,
-    parts: SignedParts<'_>,
-) -> ApiResult<(NodeId, db::nodes::NodeSigner)> {
-    let refused = |why: &'static str| ApiError::new(ErrorCode::Unauthenticated, why);
-    let id = NodeId::from_bytes(signed.signer).map_err(|_| refused("no node has this id"))?;
-    let mut conn = state.connection().await?;
-    let node = db::nodes::find_signer(&mut conn, &id).await?.ok_or_else(|| refused("no node has this id"))?;
-    signed.verify(&node.public_key, parts).map_err(|_| refused("the signature does not verify"))?;
-    if state.clock.now_ms().abs_diff(signed.time_ms) > SIGNED_REQUEST_SKEW_SECONDS * 1000 {
-        return Err(refused("the clocks differ by more than two minutes"));
-    }
-    if !db::nodes::insert_nonce(&mut conn, node.key, &signed.nonce).await? {
-        return Err(refused("the request was sent before"));
-    }
-    db::nodes::delete_old_nonces(&mut conn, NONCE_SECONDS).await?;
-    Ok((id, node))
 }
 
 /// Browsers keep a `__Host-` cookie from other hosts' hands; they take it on https and on localhost alone.

@@ -12,6 +12,7 @@ pub mod events;
 pub mod groups;
 pub mod health;
 pub mod jobs;
+pub mod node_auth;
 pub mod pepper;
 pub mod placement;
 pub mod random;

@@ -3,20 +3,20 @@
 use axum::extract::State;
 use protocol::error::ErrorCode;
 use protocol::nodes::{
-    Directory, DirectoryEntry, HeartbeatRequest, HeartbeatResponse, JoinRequest, JoinResponse, NodesResponse,
+    Directory, DirectoryEntry, HeartbeatRequest, HeartbeatResponse, JoinResponse, NodesResponse,
     SignedDirectory,
 };
 use protocol::signature::PublicKey;
 use server::error::ApiError;
 use sqlx::PgConnection;
 
-use super::Json;
-use crate::auth::{NodeRequest, Session};
+use crate::auth::Session;
 use crate::config::parse_origin;
 use crate::db;
 use crate::error::{ApiResult, invalid};
 use crate::events::News;
 use crate::health;
+use crate::node_auth::{Introduction, NodeRequest};
 use crate::random;
 use crate::state::{App, AppState, commit};
 
@@ -32,8 +32,9 @@ pub async fn list_nodes(State(state): State<AppState>, _: Session) -> ApiResult<
 /// Lets a node in, or back in by its key.
 pub async fn join(
     State(state): State<AppState>,
-    Json(request): Json<JoinRequest>,
+    introduction: Introduction,
 ) -> ApiResult<axum::Json<JoinResponse>> {
+    let request = &introduction.join;
     let mut tx = state.begin().await?;
     if !db::tokens::join_exists(&mut tx, &random::token_hash(&request.join_token)).await? {
         return Err(ApiError::new(ErrorCode::InvalidJoinToken, "the join token is wrong"));
@@ -42,9 +43,10 @@ pub async fn join(
     parse_origin(&request.url).map_err(|why| invalid(format!("the node's URL: {why}")))?;
     check_name(&request.zone)?;
     check_name(&request.machine)?;
-    if !db::nodes::join(&mut tx, &request).await? {
+    let Some(node) = db::nodes::join(&mut tx, request).await? else {
         return Err(ApiError::new(ErrorCode::Forbidden, "another node has this id"));
-    }
+    };
+    introduction.use_once(&mut tx, node).await?;
     News::Nodes.send(&mut tx).await?;
     let directory = issue_directory(&state, &mut tx).await?;
     commit(tx).await?;

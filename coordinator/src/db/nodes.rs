@@ -80,26 +80,25 @@ fn to_db(value: u64) -> i64 {
 }
 
 /// Adds a node, or lets one that is known by this key come back, perhaps elsewhere or with another store.
-/// False if the node is known by another key.
-pub async fn join(conn: &mut PgConnection, node: &JoinRequest) -> Result<bool, DbError> {
+/// `None` if the node is known by another key.
+pub async fn join(conn: &mut PgConnection, node: &JoinRequest) -> Result<Option<NodeKey>, DbError> {
     let Medium::Disk = node.medium;
-    let joined = sqlx::query!(
+    let joined = sqlx::query_scalar!(
         "INSERT INTO nodes (public_id, public_key, url, zone, machine, medium, store)
          VALUES ($1, $2, $3, $4, $5, 'disk', $6)
          ON CONFLICT (public_id) DO UPDATE
          SET url = excluded.url, zone = excluded.zone, machine = excluded.machine, store = excluded.store,
              store_epoch = nodes.store_epoch + (nodes.store <> excluded.store)::integer
-         WHERE nodes.public_key = excluded.public_key",
+         WHERE nodes.public_key = excluded.public_key
+         RETURNING id",
         node.node.as_bytes(),
         node.public_key.as_bytes(),
         node.url,
         node.zone,
         node.machine,
         node.store.as_bytes(),
-    )
-    .execute(conn)
-    .await?;
-    Ok(joined.rows_affected() == 1)
+    );
+    Ok(joined.fetch_optional(conn).await?.map(NodeKey))
 }
 
 /// Who signs this node's requests.

@@ -7,7 +7,6 @@ use protocol::nodes::{
     HeartbeatRequest, HeartbeatResponse, JoinRequest, JoinResponse, NodeState, NodesResponse,
 };
 use protocol::routes::coordinator as routes;
-use protocol::signature::{PublicKey, SigningKey};
 use protocol::sources::{CopiesCount, SourcesResponse};
 use reqwest::StatusCode;
 
@@ -60,9 +59,43 @@ async fn a_known_node_comes_back_by_its_key_alone() {
     let moved = JoinRequest { url: "http://elsewhere:9001".into(), ..node.join_request(&server) };
     node.join(&server, &moved).await.expect_status(StatusCode::OK);
     assert_eq!(list(&server, &operator).await.nodes[0].url, "http://elsewhere:9001");
-    let thief = SigningKey::from_bytes(&random::bytes());
-    let stolen = JoinRequest { public_key: PublicKey::of(&thief), ..node.join_request(&server) };
-    node.join(&server, &stolen).await.expect_code(ErrorCode::Forbidden);
+    let mut thief = Node::new("zone");
+    thief.id = node.id;
+    thief.join(&server, &thief.join_request(&server)).await.expect_code(ErrorCode::Forbidden);
+}
+
+#[tokio::test]
+async fn a_node_proves_the_key_that_it_joins_with() {
+    let server = Server::start().await;
+    let (node, mut other) = (Node::new("zone"), Node::new("zone"));
+    let body = serde_json::to_vec(&node.join_request(&server)).unwrap();
+    let now_ms = server.state.clock.now_ms();
+    let mut refusals = Vec::new();
+    let mut refuse = async |authorization: String, body: &[u8]| {
+        refusals.push(node.post_join(&server, &authorization, body.to_vec()).await.refusal());
+    };
+    refuse(String::new(), &body).await;
+    refuse(other.sign_join(&body, now_ms), &body).await;
+    other.id = node.id;
+    refuse(other.sign_join(&body, now_ms), &body).await;
+    refuse(node.sign(&server, &body, now_ms), &body).await;
+    refuse(node.sign_join(b"{}", now_ms), &body).await;
+    refuse(node.sign_join(&body, now_ms - 130_000), &body).await;
+    assert_eq!(server.sql_value("SELECT count(*)::text FROM nodes").await, "0");
+    let once = node.sign_join(&body, now_ms);
+    node.post_join(&server, &once, body.clone()).await.expect_status(StatusCode::OK);
+    refuse(once, &body).await;
+    insta::assert_debug_snapshot!(refusals, @r#"
+    [
+        "Unauthenticated: the request is not signed",
+        "Unauthenticated: signed by another node than it introduces",
+        "Unauthenticated: the signature does not verify",
+        "Unauthenticated: the signature does not verify",
+        "Unauthenticated: the signature does not verify",
+        "Unauthenticated: the clocks differ by more than two minutes",
+        "Unauthenticated: the request was sent before",
+    ]
+    "#);
 }
 
 #[tokio::test]

@@ -6,9 +6,9 @@ use coordinator::random;
 use protocol::blob_list::StoredBlob;
 use protocol::grant::{Grant, Operation};
 use protocol::id::{BootId, NodeId, StoreId};
-use protocol::nodes::{HeartbeatRequest, HeartbeatResponse, JoinRequest, Medium};
+use protocol::nodes::{HeartbeatRequest, HeartbeatResponse, JOIN_ORIGIN, JoinRequest, Medium};
 use protocol::receipt::Receipt;
-use protocol::routes::coordinator as routes;
+use protocol::routes::{Route, coordinator as routes};
 use protocol::signature::{PublicKey, SigningKey};
 use protocol::signed_request::{SignedParts, SignedRequest};
 use reqwest::StatusCode;
@@ -63,7 +63,18 @@ impl Node {
     }
 
     pub(crate) async fn join(&self, server: &Server, request: &JoinRequest) -> Answer {
-        Answer::read(server.call(routes::JOIN, &[]).json(request)).await
+        let body = serde_json::to_vec(request).unwrap();
+        let authorization = self.sign_join(&body, server.state.clock.now_ms());
+        self.post_join(server, &authorization, body).await
+    }
+
+    pub(crate) fn sign_join(&self, body: &[u8], time_ms: u64) -> String {
+        self.sign_for(routes::JOIN, JOIN_ORIGIN, body, time_ms)
+    }
+
+    pub(crate) async fn post_join(&self, server: &Server, authorization: &str, body: Vec<u8>) -> Answer {
+        let request = server.call(routes::JOIN, &[]).header("authorization", authorization).body(body);
+        Answer::read(request).await
     }
 
     pub(crate) fn next_heartbeat(&self) -> HeartbeatRequest {
@@ -83,9 +94,11 @@ impl Node {
     }
 
     pub(crate) fn sign(&self, server: &Server, body: &[u8], time_ms: u64) -> String {
-        let route = routes::HEARTBEAT;
-        let parts =
-            SignedParts { origin: &server.origin, method: route.method, path_and_query: route.path, body };
+        self.sign_for(routes::HEARTBEAT, &server.origin, body, time_ms)
+    }
+
+    fn sign_for(&self, route: Route, origin: &str, body: &[u8], time_ms: u64) -> String {
+        let parts = SignedParts { origin, method: route.method, path_and_query: route.path, body };
         SignedRequest::sign(&self.key, *self.id.as_bytes(), parts, time_ms, random::bytes()).to_header()
     }
 
