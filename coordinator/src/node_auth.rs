@@ -34,7 +34,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for NodeRequest<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &AppState) -> ApiResult<Self> {
-        let request = Signed::read(request, state).await?;
+        let request = Unverified::read(request, state).await?;
         let unknown = || refused("no node has this id");
         let id = NodeId::from_bytes(request.signed.signer).map_err(|_| unknown())?;
         let mut conn = state.connection().await?;
@@ -59,7 +59,7 @@ impl FromRequest<AppState> for Introduction {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &AppState) -> ApiResult<Self> {
-        let request = Signed::read(request, state).await?;
+        let request = Unverified::read(request, state).await?;
         let join: JoinRequest = serde_json::from_slice(&request.body).map_err(invalid)?;
         if request.signed.signer != *join.node.as_bytes() {
             return Err(refused("signed by another node than it introduces"));
@@ -80,14 +80,14 @@ impl Introduction {
 }
 
 /// A request with a signature that is not yet verified, read whole.
-struct Signed {
+struct Unverified {
     signed: SignedRequest,
     method: Method,
     path_and_query: String,
     body: Bytes,
 }
 
-impl Signed {
+impl Unverified {
     async fn read(request: Request, state: &AppState) -> ApiResult<Self> {
         let signed = request
             .headers()

@@ -146,16 +146,16 @@ async fn a_repeated_registration_is_answered_like_the_first() {
     }
     assert_eq!(server.sql_value("SELECT count(*)::text FROM accounts").await, "2");
     // What differs in anything is another registration.
-    let other = Person::new("member");
-    let changes: [&dyn Fn(&mut RegisterRequest); 3] =
+    let namesake = Person::new("member");
+    let differences: [&dyn Fn(&mut RegisterRequest); 3] =
         [&|r| r.auth_key = Base64Array([0; 32]), &|r| r.login = "another".into(), &|r| {
-            *r = RegisterRequest { login: r.login.clone(), ..other.registration(None) }
+            *r = RegisterRequest { login: r.login.clone(), ..namesake.registration(None) }
         }];
     let mut refusals = Vec::new();
-    for change in changes {
-        let mut changed = member.clone();
-        change(&mut changed);
-        refusals.push(server.register(&changed).await.refusal());
+    for differ in differences {
+        let mut other = member.clone();
+        differ(&mut other);
+        refusals.push(server.register(&other).await.refusal());
     }
     insta::assert_debug_snapshot!(refusals, @r#"
     [
