@@ -65,9 +65,9 @@ test('no secret leaves the browser', async ({ browser }) => {
     await open(page, 'Files');
     await page.getByTestId('pick-folder').setInputFiles(join(folder.path, 'up'));
     await transferDone(page, /up|2 files/);
-    await page.getByRole('button', { name: 'up' }).first().click();
+    await page.getByRole('button', { name: 'up', exact: true }).click();
     await expect(entry(page, folderName)).toBeVisible();
-    await page.getByRole('button', { name: folderName }).first().click();
+    await page.getByRole('button', { name: folderName, exact: true }).click();
     await restore(page, 'big.txt', join(folder.path, 'back.txt'));
     expect(readFileSync(join(folder.path, 'back.txt'), 'utf8')).toContain(bigText);
     await context.close();

@@ -54,7 +54,7 @@ test('a folder goes through the browser to three nodes, and comes back', async (
   await expect(entry(page, 'big.bin')).toBeVisible();
   await look(page, 'files');
 
-  await page.getByRole('button', { name: 'papers' }).first().click();
+  await page.getByRole('button', { name: 'papers', exact: true }).click();
   await expect(entry(page, 'sub 3')).toBeVisible();
   await look(page, 'folder');
 
