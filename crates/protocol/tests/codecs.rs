@@ -50,7 +50,7 @@ fn lists_are_limited_in_length_size_and_repetition() {
     assert!(stored(&[StoredBlob { generation: 0, ..blob(1) }]).is_err());
 
     let sized: Vec<SizedBlob> =
-        (0..PLAN_BLOBS_MAX + 1).map(|n| SizedBlob { id: blob(n).id, size: BLOB_BYTES_MIN }).collect();
+        (0..=PLAN_BLOBS_MAX).map(|n| SizedBlob { id: blob(n).id, size: BLOB_BYTES_MIN }).collect();
     assert!(blob_list::unpack_sized(&blob_list::pack_sized(&sized[1..])).is_ok());
     assert!(blob_list::unpack_sized(&blob_list::pack_sized(&sized)).is_err());
     let ids: Vec<BlobId> = sized.iter().map(|blob| blob.id).collect();
