@@ -97,33 +97,3 @@ test('a folder goes through the browser to three nodes, and comes back', async (
   await fresh.close();
   expect(complaints).toEqual([]);
 });
-
-test('a deleted folder comes back with undo, on a small screen and by keyboard', async ({ browser }) => {
-  const context = await browser.newContext({ viewport: { width: 360, height: 740 } });
-  const page = await context.newPage();
-  const complaints = watchConsole(page);
-  // The account of the first journey does not exist in a stack of its own.
-  const small = await Stack.start(3);
-  try {
-    await createAccount(page, await small.setupLink(), LOGIN);
-    await open(page, 'Files');
-    await page.getByTestId('pick-folder').setInputFiles(join(folder.path, 'papers'));
-    await transferDone(page, /papers|50 files/);
-    await look(page, 'files-360');
-    const remove = page.getByRole('button', { name: 'Delete papers' });
-    await remove.focus();
-    await page.keyboard.press('Enter');
-    await expect(entry(page, 'papers')).toHaveCount(0);
-    await page.getByRole('button', { name: 'Undo' }).click();
-    await expect(entry(page, 'papers')).toBeVisible();
-    await open(page, 'Overview');
-    await expect(page.getByTestId('copies')).toContainText('All 50 files have 3 copies');
-    await look(page, 'overview-360');
-    const width = await page.evaluate(() => document.documentElement.scrollWidth);
-    expect(width, 'nothing wider than the screen').toBeLessThanOrEqual(360);
-    expect(complaints).toEqual([]);
-  } finally {
-    await context.close();
-    await small.stop();
-  }
-});
