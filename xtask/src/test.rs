@@ -1,7 +1,7 @@
 //! `test`: every check in order, the cheap ones first, stopping at the first that fails. Each runner writes
 //! its own lines.
 
-use std::{env, fs, path::Path, process::Command, time::Instant};
+use std::{fs, path::Path, process::Command, time::Instant};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -10,7 +10,7 @@ use supervise::postgres::Postgres;
 use crate::{
     console::say,
     queries, setup, tidy,
-    workspace::{command, output, root, run as run_command},
+    workspace::{command, output, program, root, run as run_command},
 };
 
 #[derive(Args, Clone, Copy)]
@@ -120,7 +120,7 @@ fn journeys() -> Result<()> {
     }
     let mut playwright: Command = command("npx")?;
     playwright.args(["playwright", "test"]).current_dir(folder);
-    run_command(playwright.env("TRIPLICATE_XTASK", env::current_exe()?))
+    run_command(playwright.env("TRIPLICATE_XTASK", program()?))
 }
 
 fn crates() -> Result<Vec<String>> {

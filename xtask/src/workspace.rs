@@ -5,6 +5,7 @@ use std::{
     ffi::OsString,
     path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
 };
 
 use anyhow::{Context, Result, bail};
@@ -14,10 +15,20 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the checkout")
 }
 
+/// This program's own path, as it was when first asked. It must be asked before cargo runs: cargo may build this program
+/// anew, and Linux then calls the old file `xtask (deleted)`.
+pub(crate) fn program() -> Result<&'static Path> {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(path) = PROGRAM.get() {
+        return Ok(path);
+    }
+    let path = env::current_exe().context("cannot find this program's own path")?;
+    Ok(PROGRAM.get_or_init(|| path))
+}
+
 /// Cargo's target directory: this program lies in one of its profile folders.
 pub(crate) fn target() -> Result<PathBuf> {
-    let program = env::current_exe().context("cannot find this program's own path")?;
-    let target = program.parent().and_then(Path::parent).context("not run from a target directory")?;
+    let target = program()?.parent().and_then(Path::parent).context("not run from a target directory")?;
     Ok(target.to_owned())
 }
 
