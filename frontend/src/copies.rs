@@ -113,8 +113,11 @@ mod tests {
         let copies: Vec<_> = copies.iter().map(|&(copies, blobs)| CopiesCount { copies, blobs }).collect();
         let source = SourceStatus {
             source: SourceId::from_bytes([1; 16]).expect("not zero"),
-            newest_seq: 1,
-            newest_received_ms: 0,
+            since_ms: 0,
+            newest: None,
+            proven_ms: None,
+            overdue: false,
+            closed: false,
             snapshots: 1,
             blobs: copies.iter().map(|count| count.blobs).sum(),
             stored_bytes: 0,

@@ -23,7 +23,9 @@ pub async fn insert(
 ) -> Result<u64, DbError> {
     let kind: i16 = match envelope.head.kind {
         Kind::Snapshot(_) => 1,
+        Kind::SourceClosed => 2,
         Kind::Settings => 3,
+        Kind::SourceSettings => 7,
     };
     let received_ms = sqlx::query_scalar!(
         r#"INSERT INTO commits (vault_id, seq, kind, source_id, hash, envelope, idempotency_key)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use protocol::id::{DeviceId, SourceId};
-use protocol::sources::{CopiesCount, SourceStatus};
+use protocol::sources::{CopiesCount, NewestSnapshot, SourceStatus};
 use sqlx::PgConnection;
 
 use super::{DbError, SourceKey, VaultKey, changed_one, stored, unsigned};
@@ -81,8 +81,14 @@ pub async fn list_statuses(conn: &mut PgConnection, vault: VaultKey) -> Result<V
             let (copies, stored_bytes) = copies.remove(&SourceKey(row.id)).unwrap_or_default();
             Ok(SourceStatus {
                 source: stored(SourceId::from_slice(&row.public_id), "sources.public_id")?,
-                newest_seq: unsigned(row.newest_seq, "commits.seq")?,
-                newest_received_ms: unsigned(row.newest_received_ms, "commits.received_at")?,
+                since_ms: unsigned(row.newest_received_ms, "commits.received_at")?,
+                newest: Some(NewestSnapshot {
+                    seq: unsigned(row.newest_seq, "commits.seq")?,
+                    received_ms: unsigned(row.newest_received_ms, "commits.received_at")?,
+                }),
+                proven_ms: None,
+                overdue: false,
+                closed: false,
                 snapshots: unsigned(row.snapshots, "commits")?,
                 blobs: copies.iter().map(|count| count.blobs).sum(),
                 stored_bytes,

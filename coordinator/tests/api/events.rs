@@ -78,7 +78,7 @@ async fn a_new_head_is_told_to_its_owner_alone() {
     let head = loop {
         match mine.next().await {
             Event::Nodes { .. } => {}
-            head @ Event::Head { .. } => break head,
+            head => break head,
         }
     };
     assert_eq!(head, Event::Head { vault: operator.vault, seq: 1 });
@@ -89,7 +89,7 @@ async fn a_new_head_is_told_to_its_owner_alone() {
         match theirs.next().await {
             Event::Nodes { nodes } if nodes[0].blobs == 7 => return,
             Event::Nodes { .. } => {}
-            head @ Event::Head { .. } => panic!("not theirs: {head:?}"),
+            other => panic!("not theirs: {other:?}"),
         }
     }
 }

@@ -7,7 +7,7 @@ use protocol::nodes::{
     HeartbeatRequest, HeartbeatResponse, JoinRequest, JoinResponse, NodeState, NodesResponse,
 };
 use protocol::routes::coordinator as routes;
-use protocol::sources::{CopiesCount, SourcesResponse};
+use protocol::sources::{CopiesCount, NewestSnapshot, SourcesResponse};
 use reqwest::StatusCode;
 
 use crate::support::{Node, Registered, Server};
@@ -172,8 +172,8 @@ async fn sources_tell_how_many_copies_live() {
     let before = status().await;
     assert_eq!((before.replicas, before.write_zones, before.single_machine), (3, 2, true));
     let [source] = &before.sources[..] else { panic!("one source") };
-    assert_eq!((source.source, source.newest_seq, source.snapshots), (operator.source, 1, 1));
-    assert_eq!(source.newest_received_ms, committed.received_ms);
+    assert_eq!((source.source, source.snapshots), (operator.source, 1));
+    assert_eq!(source.newest, Some(NewestSnapshot { seq: 1, received_ms: committed.received_ms }));
     assert_eq!((source.blobs, source.stored_bytes), (2, 2 * 4160));
     assert_eq!(source.copies, [CopiesCount { copies: 3, blobs: 2 }]);
     server.sql("UPDATE nodes SET state = 'down', machine = 'another' WHERE zone = 'zone-0'").await;

@@ -96,7 +96,7 @@ impl Chain {
         }
         let body = open_commit(backend, keys, &commit).await.ok().filter(|body| match body {
             Body::Snapshot(snapshot) => snapshot.check_account_state(&state).is_ok(),
-            Body::Settings(_) => true,
+            Body::SourceClosed | Body::Settings(_) | Body::SourceSettings(_) => true,
         });
         self.apply(&commit, body, appender.is_some());
         self.head =

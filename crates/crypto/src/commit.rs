@@ -17,7 +17,7 @@ mod settings;
 mod snapshot;
 
 pub use body::{Body, BodyError};
-pub use settings::{DeviceName, Settings, Source};
+pub use settings::{DeviceName, Settings, Source, SourceSettings};
 pub use snapshot::Snapshot;
 
 /// Why a commit's body cannot be used.
@@ -67,8 +67,17 @@ pub enum NewBody<'a> {
         /// What is sealed.
         body: &'a Snapshot,
     },
+    /// The source takes no more snapshots.
+    SourceClosed(SourceId),
     /// The settings of the whole vault.
     Settings(&'a Settings),
+    /// The settings of one source.
+    SourceSettings {
+        /// The source.
+        source: SourceId,
+        /// What is sealed.
+        body: &'a SourceSettings,
+    },
 }
 
 impl NewBody<'_> {
@@ -77,14 +86,18 @@ impl NewBody<'_> {
             Self::Snapshot { source, baseline, body } => {
                 (Kind::Snapshot(SnapshotFlags { baseline, partial: body.partial }), Some(source))
             }
+            Self::SourceClosed(source) => (Kind::SourceClosed, Some(source)),
             Self::Settings(_) => (Kind::Settings, None),
+            Self::SourceSettings { source, .. } => (Kind::SourceSettings, Some(source)),
         }
     }
 
     fn encode(self) -> Vec<u8> {
         match self {
             Self::Snapshot { body, .. } => body.encode(),
+            Self::SourceClosed(_) => body::encode_closed(),
             Self::Settings(body) => body.encode(),
+            Self::SourceSettings { body, .. } => body.encode(),
         }
     }
 }
@@ -127,5 +140,11 @@ pub async fn open_commit(
     let epoch_keys = keys.epoch(epoch).ok_or(CommitError::UnknownEpoch { epoch })?;
     let context = CommitBody { head: &commit.head.to_bytes(), epoch };
     let bytes = seal::open(backend, &epoch_keys.commit, &context, &commit.sealed).await?;
-    Ok(Body::decode(&bytes, commit.head.kind)?)
+    let body = Body::decode(&bytes, commit.head.kind)?;
+    if let Body::SourceSettings(SourceSettings { entry: Some(entry), .. }) = &body
+        && Some(entry.source) != commit.head.source
+    {
+        return Err(BodyError::Rule("head and body name different sources").into());
+    }
+    Ok(body)
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::VaultId;
+use crate::id::{EnrolmentId, VaultId};
+use crate::messages::Message;
 use crate::nodes::NodeStatus;
 
 /// One event.
@@ -20,5 +21,22 @@ pub enum Event {
         vault: VaultId,
         /// The newest commit's number.
         seq: u64,
+    },
+    /// The account has a new newest state: devices came or went. A device reads it before its next commit.
+    AccountState {
+        /// Its number.
+        seq: u64,
+    },
+    /// A device came online, went offline, was admitted or revoked. For web sessions.
+    Devices,
+    /// Somebody used an enrolment's link. For web sessions.
+    EnrolmentRequest {
+        /// Which.
+        enrolment: EnrolmentId,
+    },
+    /// A sealed message: to this device, or from a device to a web session.
+    Message {
+        /// The message.
+        message: Message,
     },
 }

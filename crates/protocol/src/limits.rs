@@ -58,3 +58,17 @@ pub const KDF_ITERATIONS_DEFAULT: u32 = 1_000_000;
 pub const SESSION_IDLE_SECONDS: u64 = 12 * 3600;
 /// A web session ends this long after sign-in, in seconds.
 pub const SESSION_SECONDS: u64 = 7 * 24 * 3600;
+/// How long an enrolment is open, in seconds. The web app closes its own after ten minutes.
+pub const ENROLMENT_SECONDS: u64 = 15 * 60;
+/// Enrolments of one account that are open at a time.
+pub const ENROLMENTS_MAX: usize = 16;
+/// Bytes of a host's name.
+pub const HOST_NAME_BYTES_MAX: usize = 255;
+/// Bytes of a sealed message.
+pub const MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// A message is kept for passing on at most this long, in seconds.
+pub const MESSAGE_SECONDS: u64 = 120;
+/// A device session ends after this long, in seconds.
+pub const DEVICE_SESSION_SECONDS: u64 = 15 * 60;
+/// A device's source without a new snapshot for this long is overdue, in seconds; a quiet one has one a day.
+pub const SOURCE_OVERDUE_SECONDS: u64 = 3 * 24 * 3600;

@@ -8,6 +8,12 @@ pub enum Caller {
     Anyone,
     /// A signed-in web session.
     Session,
+    /// A device by its signature: how it begins a device session.
+    DeviceSignature,
+    /// A device session.
+    Device,
+    /// A signed-in web session; or a device session, for the vaults of the device's certificate.
+    SessionOrDevice,
     /// A storage node, by a signed request.
     Node,
     /// The bearer of a grant for this very operation.
@@ -71,31 +77,53 @@ pub mod coordinator {
         /// Sign out.
         LOGOUT = "DELETE" "/api/v1/sessions/current" Session;
         /// One account state's envelope, as octets.
-        ACCOUNT_STATE = "GET" "/api/v1/account-states/{seq}" Session;
+        ACCOUNT_STATE = "GET" "/api/v1/account-states/{seq}" SessionOrDevice;
         /// Add the next one.
         APPEND_ACCOUNT_STATE = "POST" "/api/v1/account-states" Session;
+        /// Open an enrolment: whoever knows its link may ask to become a device.
+        OPEN_ENROLMENT = "POST" "/api/v1/enrolments" Session;
+        /// Ask to become a device, once.
+        REQUEST_ENROLMENT = "PUT" "/api/v1/enrolments/{enrolment}/request" Anyone;
+        /// Who asked?
+        ENROLMENT_REQUEST = "GET" "/api/v1/enrolments/{enrolment}/request" Session;
+        /// Admit the device that asked.
+        GRANT_ENROLMENT = "PUT" "/api/v1/enrolments/{enrolment}/grant" Session;
+        /// Am I admitted?
+        ENROLMENT_GRANT = "GET" "/api/v1/enrolments/{enrolment}/grant" Anyone;
+        /// The account's devices.
+        DEVICES = "GET" "/api/v1/devices" Session;
+        /// Revoke a device.
+        REVOKE_DEVICE = "POST" "/api/v1/devices/revocations" Session;
+        /// Vault keys that were wrapped for the calling device since it was enrolled.
+        DEVICE_KEYS = "GET" "/api/v1/devices/current/keys" Device;
+        /// Sign in as a device.
+        DEVICE_LOGIN = "POST" "/api/v1/device-sessions" DeviceSignature;
         /// The caller's vaults with their wrapped keys.
         VAULTS = "GET" "/api/v1/vaults" Session;
         /// Add a vault's wrapped key; epoch 1 makes the vault.
         PUT_VAULT_KEY = "PUT" "/api/v1/vaults/{vault}/keys" Session;
         /// Commits from a number on, as octets; `?from=SEQ`.
-        COMMITS = "GET" "/api/v1/vaults/{vault}/commits" Session;
+        COMMITS = "GET" "/api/v1/vaults/{vault}/commits" SessionOrDevice;
         /// Add a commit that needs no upload.
-        APPEND_COMMIT = "POST" "/api/v1/vaults/{vault}/commits" Session;
+        APPEND_COMMIT = "POST" "/api/v1/vaults/{vault}/commits" SessionOrDevice;
         /// How the vault's sources are.
-        SOURCES = "GET" "/api/v1/vaults/{vault}/sources" Session;
+        SOURCES = "GET" "/api/v1/vaults/{vault}/sources" SessionOrDevice;
+        /// A sample of a source was downloaded, decrypted and compared.
+        PROVE_SOURCE = "POST" "/api/v1/vaults/{vault}/sources/{source}/proofs" SessionOrDevice;
+        /// Send a sealed message to a device of the vault, or from one to the web app.
+        SEND_MESSAGE = "POST" "/api/v1/vaults/{vault}/messages" SessionOrDevice;
         /// Where are blobs?
-        LOCATE = "POST" "/api/v1/vaults/{vault}/blobs/locate" Session;
+        LOCATE = "POST" "/api/v1/vaults/{vault}/blobs/locate" SessionOrDevice;
         /// Open an upload session.
-        OPEN_UPLOAD = "POST" "/api/v1/vaults/{vault}/uploads" Session;
+        OPEN_UPLOAD = "POST" "/api/v1/vaults/{vault}/uploads" SessionOrDevice;
         /// Where do blobs go?
-        PLAN = "POST" "/api/v1/uploads/{upload}/plan" Session;
+        PLAN = "POST" "/api/v1/uploads/{upload}/plan" SessionOrDevice;
         /// Hand receipts in.
-        RECEIPTS = "POST" "/api/v1/uploads/{upload}/receipts" Session;
+        RECEIPTS = "POST" "/api/v1/uploads/{upload}/receipts" SessionOrDevice;
         /// Stage a page of references: octets of [`crate::refs::pack`].
-        REFS = "PUT" "/api/v1/uploads/{upload}/refs/{page}" Session;
+        REFS = "PUT" "/api/v1/uploads/{upload}/refs/{page}" SessionOrDevice;
         /// Commit.
-        COMMIT_UPLOAD = "POST" "/api/v1/uploads/{upload}/commit" Session;
+        COMMIT_UPLOAD = "POST" "/api/v1/uploads/{upload}/commit" SessionOrDevice;
         /// All nodes.
         NODES = "GET" "/api/v1/nodes" Session;
         /// A node introduces itself; its join token is in the body.
@@ -103,7 +131,7 @@ pub mod coordinator {
         /// A node is alive.
         HEARTBEAT = "POST" "/api/v1/nodes/heartbeat" Node;
         /// Server-sent events.
-        EVENTS = "GET" "/api/v1/events" Session;
+        EVENTS = "GET" "/api/v1/events" SessionOrDevice;
         /// The process runs.
         LIVEZ = "GET" "/livez" Anyone;
         /// It can serve.

@@ -22,10 +22,16 @@ pub struct SourcesResponse {
 pub struct SourceStatus {
     /// The source.
     pub source: SourceId,
-    /// Its newest snapshot's number.
-    pub newest_seq: u64,
-    /// When the coordinator received it, in Unix milliseconds.
-    pub newest_received_ms: u64,
+    /// When the coordinator first heard of it, in Unix milliseconds.
+    pub since_ms: u64,
+    /// Its newest snapshot, once there is one.
+    pub newest: Option<NewestSnapshot>,
+    /// When a client last downloaded, decrypted and compared a sample of it, in Unix milliseconds.
+    pub proven_ms: Option<u64>,
+    /// A device backs it up, and has sent no snapshot for longer than the server allows.
+    pub overdue: bool,
+    /// It takes no more snapshots.
+    pub closed: bool,
     /// How many snapshots are kept.
     pub snapshots: u64,
     /// Blobs that the newest snapshot needs.
@@ -34,6 +40,15 @@ pub struct SourceStatus {
     pub stored_bytes: u64,
     /// How many of the blobs have how many copies on nodes that are up or suspect.
     pub copies: Vec<CopiesCount>,
+}
+
+/// A source's newest snapshot, as the coordinator sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewestSnapshot {
+    /// Its number in the vault's log.
+    pub seq: u64,
+    /// When the coordinator received it, in Unix milliseconds.
+    pub received_ms: u64,
 }
 
 /// Blobs with the same number of living copies.

@@ -4,7 +4,7 @@ use protocol::cbor::{CborError, Fields, Value};
 use protocol::envelope::commit::Kind;
 use protocol::id::IdError;
 
-use super::{Settings, Snapshot};
+use super::{Settings, Snapshot, SourceSettings};
 
 /// The version that bodies of this format carry.
 const VERSION: u64 = 1;
@@ -14,8 +14,12 @@ const VERSION: u64 = 1;
 pub enum Body {
     /// A snapshot of a source.
     Snapshot(Snapshot),
+    /// A source takes no more snapshots.
+    SourceClosed,
     /// The settings of the vault.
     Settings(Settings),
+    /// The settings of one source.
+    SourceSettings(SourceSettings),
 }
 
 /// Why an opened body is unreadable. The commit keeps its place in the chain.
@@ -49,6 +53,15 @@ impl Body {
                 let encoded = body.encode();
                 (Self::Snapshot(body), encoded)
             }
+            Kind::SourceClosed => {
+                read(bytes)?.finish()?;
+                (Self::SourceClosed, encode_closed())
+            }
+            Kind::SourceSettings => {
+                let body = SourceSettings::decode(bytes)?;
+                let encoded = body.encode();
+                (Self::SourceSettings(body), encoded)
+            }
             Kind::Settings => {
                 let body = Settings::decode(bytes)?;
                 let encoded = body.encode();
@@ -58,6 +71,11 @@ impl Body {
         // The formats write nothing for what is empty, zero or false; any other spelling of it is not theirs.
         if encoded == bytes { Ok(body) } else { Err(BodyError::Rule("not the one encoding of its content")) }
     }
+}
+
+/// The body of a closed source says nothing more.
+pub(super) fn encode_closed() -> Vec<u8> {
+    write(Vec::new(), &[])
 }
 
 /// The fields of a body of this version, the version taken out.

@@ -1,4 +1,5 @@
-//! The sealed body of a vault's settings (kind 3), always whole.
+//! The sealed bodies of settings: of a vault (kind 3), always whole, and of one source (kind 7). For each source the
+//! later of both holds.
 
 use std::collections::BTreeSet;
 
@@ -49,6 +50,27 @@ pub struct DeviceName {
     pub device: DeviceId,
     /// Its name.
     pub name: String,
+}
+
+/// The settings of one source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceSettings {
+    /// The source as it is from now on, or nothing where it was removed.
+    pub entry: Option<Source>,
+    /// Fields of later versions, kept as they are.
+    pub extensions: Vec<(u64, Value)>,
+}
+
+impl SourceSettings {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        write(vec![(1, self.entry.as_ref().map(Source::to_value))], &self.extensions)
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, BodyError> {
+        let mut fields = read(bytes)?;
+        let entry = fields.take(1).map(Source::from_value).transpose()?;
+        Ok(Self { entry, extensions: fields.finish()? })
+    }
 }
 
 impl Settings {

@@ -23,8 +23,12 @@ const SEAL_BYTES_MIN: usize = 92;
 pub enum Kind {
     /// A snapshot of one source; references are its increments, or with the baseline flag its absolute counts.
     Snapshot(SnapshotFlags),
+    /// A source takes no more snapshots.
+    SourceClosed,
     /// The settings of the whole vault.
     Settings,
+    /// The settings of one source.
+    SourceSettings,
 }
 
 /// The flags of a snapshot.
@@ -40,7 +44,9 @@ impl Kind {
     fn to_bytes(self) -> [u8; 2] {
         match self {
             Self::Snapshot(flags) => [1, u8::from(flags.baseline) | u8::from(flags.partial) << 1],
+            Self::SourceClosed => [2, 0],
             Self::Settings => [3, 0],
+            Self::SourceSettings => [7, 0],
         }
     }
 
@@ -49,7 +55,9 @@ impl Kind {
             [1, flags @ 0..=3] => {
                 Some(Self::Snapshot(SnapshotFlags { baseline: flags & 1 != 0, partial: flags & 2 != 0 }))
             }
+            [2, 0] => Some(Self::SourceClosed),
             [3, 0] => Some(Self::Settings),
+            [7, 0] => Some(Self::SourceSettings),
             _ => None,
         }
     }
@@ -62,7 +70,7 @@ pub struct CommitHead {
     pub kind: Kind,
     /// The vault whose log it stands in.
     pub vault: VaultId,
-    /// The source, for a snapshot.
+    /// The source that it is about, unless it is about the whole vault.
     pub source: Option<SourceId>,
     /// Counts from 0 in the vault.
     pub seq: u64,
@@ -116,10 +124,14 @@ impl CommitHead {
     /// The rules that need nothing but the head.
     fn check_rules(&self) -> Result<(), EnvelopeError> {
         let broken = match self.kind {
-            Kind::Snapshot(_) if self.source.is_none() => "a snapshot names no source",
-            Kind::Snapshot(_) if self.seq == 0 => "the first commit of a vault is its settings",
             Kind::Settings if self.source.is_some() => "settings name a source",
             Kind::Settings if self.seq == 0 && self.device.is_some() => "the first commit is the identity's",
+            Kind::Snapshot(_) | Kind::SourceClosed | Kind::SourceSettings if self.source.is_none() => {
+                "it names no source"
+            }
+            Kind::Snapshot(_) | Kind::SourceClosed | Kind::SourceSettings if self.seq == 0 => {
+                "the first commit of a vault is its settings"
+            }
             _ if (self.seq == 0) != (self.prev == [0; 32]) => "only the first commit follows nothing",
             _ => return Ok(()),
         };
@@ -191,7 +203,9 @@ impl CommitEnvelope {
                     return Err(EnvelopeError::Rule("the vault is not the device's"));
                 }
                 match (certificate.role, self.head.kind) {
-                    (Role::Full, _) | (Role::Append, Kind::Snapshot(_)) => certificate.public_key,
+                    (Role::Full, _) | (Role::Append, Kind::Snapshot(_) | Kind::SourceSettings) => {
+                        certificate.public_key
+                    }
                     (Role::Append | Role::ReadOnly, _) => {
                         return Err(EnvelopeError::Rule("the device's role does not allow this"));
                     }

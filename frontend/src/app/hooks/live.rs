@@ -47,6 +47,12 @@ impl Reducible for Live {
                 next.nodes_ms = now_ms();
             }
             Change::Event(Event::Head { seq, .. }) => next.head = next.head.max(seq),
+            Change::Event(
+                Event::AccountState { .. }
+                | Event::Devices
+                | Event::EnrolmentRequest { .. }
+                | Event::Message { .. },
+            ) => {}
         }
         Rc::new(next)
     }
