@@ -69,8 +69,9 @@ fn packages(wanted: &[Package]) -> Result<()> {
     // A new machine has no list of packages, or an old one.
     run(apt_get()?.args(["--quiet", "--quiet", "update"])).context(by_hand.clone())?;
     let mut install = apt_get()?;
-    install.args(["install", "--quiet", "--yes", "--no-install-recommends"]).args(&names);
-    run(install.env("DEBIAN_FRONTEND", "noninteractive")).context(by_hand.clone())?;
+    install.args(["install", "--yes", "--no-install-recommends"]).args(&names);
+    // dpkg writes several lines for each package, whatever it is asked.
+    output(install.env("DEBIAN_FRONTEND", "noninteractive")).context(by_hand.clone())?;
     match missing().next() {
         Some(name) => bail!("package {name} is installed but its programs are not on PATH"),
         None => Ok(()),
