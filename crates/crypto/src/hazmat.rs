@@ -4,7 +4,9 @@
 use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
 use hkdf::Hkdf;
+use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
+use x25519_dalek::StaticSecret;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::error::OpenError;
@@ -54,6 +56,26 @@ pub(crate) fn pbkdf2(password: &[u8], salt: &[u8], iterations: u32) -> Zeroizing
     let mut output = Zeroizing::new([0; 32]);
     pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, iterations, output.as_mut_slice());
     output
+}
+
+/// HMAC-SHA-256 (RFC 2104) over the concatenated parts.
+pub(crate) fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key).expect("a key of any length");
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// The public half of an X25519 key (RFC 7748).
+pub(crate) fn x25519_public(secret: &[u8; 32]) -> [u8; 32] {
+    x25519_dalek::PublicKey::from(&StaticSecret::from(*secret)).to_bytes()
+}
+
+/// X25519; `None` where the other's public key is of low order, so that the result would not depend on the secret.
+pub(crate) fn x25519(secret: &[u8; 32], public: &[u8; 32]) -> Option<Zeroizing<[u8; 32]>> {
+    let shared = StaticSecret::from(*secret).diffie_hellman(&(*public).into());
+    shared.was_contributory().then(|| Zeroizing::new(shared.to_bytes()))
 }
 
 /// Encrypts `buffer[start..]` in place and appends the tag.
@@ -136,6 +158,36 @@ mod tests {
             hex::encode(*hkdf::<42>(&ikm, &[], &[])),
             "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"
         );
+    }
+
+    /// RFC 4231, test cases 1 and 2.
+    #[test]
+    fn hmac_known_answers() {
+        let mut key = [0; 32];
+        key[..20].fill(0x0b);
+        assert_eq!(
+            hex::encode(hmac_sha256(&key, &[b"Hi ", b"There"])),
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
+        );
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(b"Jefe");
+        assert_eq!(
+            hex::encode(hmac_sha256(&key, &[b"what do ya want for nothing?"])),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+    }
+
+    /// RFC 7748, section 5.2; a point of low order gives nothing.
+    #[test]
+    fn x25519_known_answers() {
+        let array = |text: &str| <[u8; 32]>::try_from(hex::decode(text).expect("hex")).expect("32 bytes");
+        let scalar = array("a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4");
+        let point = array("e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c");
+        let product = x25519(&scalar, &point).expect("contributory");
+        assert_eq!(hex::encode(*product), "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552");
+        for low_order in [[0; 32], array(&format!("01{}", "00".repeat(31)))] {
+            assert!(x25519(&scalar, &low_order).is_none());
+        }
     }
 
     /// RFC 7914, section 11 (its 64-byte answers begin with the 32-byte ones), and the SHA-256 form of RFC 6070.

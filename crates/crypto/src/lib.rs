@@ -10,6 +10,8 @@ pub mod account;
 pub mod backend;
 pub mod blob;
 pub mod commit;
+pub mod device;
+pub mod enrolment;
 pub mod error;
 pub mod padding;
 pub mod password;
@@ -20,6 +22,7 @@ pub mod sign;
 pub mod vault;
 
 mod base32;
+mod cbor;
 mod hazmat;
 
 pub use backend::Backend;

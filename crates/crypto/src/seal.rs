@@ -1,4 +1,4 @@
-//! SEAL: the envelope of keys, commit bodies and caches. Randomised by a salt of 32 bytes, and committing: an envelope
+//! SEAL: the envelope of keys, commit bodies, live messages and caches. Randomised by a salt of 32 bytes, and committing: an envelope
 //! opens under one key and one context only, which is checked before anything is decrypted.
 //!
 //! ```text
@@ -19,8 +19,9 @@ use crate::secret::{Salt, Secret};
 
 mod context;
 pub use context::{
-    AccountByPassword, AccountByRecovery, Cache, CommitBody, Context, DeviceVaultKey, DeviceWrapKey,
-    KeyContext, RecoveryOfAccount, VaultOfAccount,
+    AccountByPassword, AccountByRecovery, Cache, CommitBody, Context, DeviceStoreKey, DeviceVaultKey,
+    DeviceWrapKey, DeviceWrapOfAccount, KeyContext, LiveMessage, RecoveryOfAccount, StoreOfDevice,
+    VaultOfAccount,
 };
 
 const HEAD_LEN: usize = 12;

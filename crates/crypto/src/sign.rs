@@ -5,6 +5,7 @@ use protocol::envelope::device_certificate::DeviceCertificate;
 use protocol::envelope::{EnvelopeError, EnvelopeHash};
 use protocol::id::{AccountId, DeviceId};
 use protocol::signature::{PublicKey, SigningKey};
+use protocol::signed_request::{SignedParts, SignedRequest};
 
 /// The account's Ed25519 identity: signs account states, device certificates and commits.
 pub struct IdentityKey(SigningKey);
@@ -36,7 +37,7 @@ impl IdentityKey {
     }
 }
 
-/// A device's own Ed25519 key, certified by the identity: signs commits.
+/// A device's own Ed25519 key, certified by the identity: signs commits, and the requests that begin its sessions.
 pub struct DeviceKey {
     device: DeviceId,
     key: SigningKey,
@@ -52,6 +53,16 @@ impl DeviceKey {
     pub fn public(&self) -> PublicKey {
         PublicKey::of(&self.key)
     }
+
+    /// The device.
+    pub fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    /// Signs a request to the coordinator. `time_ms` is now, in Unix milliseconds; the nonce is random.
+    pub fn sign_request(&self, parts: SignedParts<'_>, time_ms: u64, nonce: [u8; 16]) -> SignedRequest {
+        SignedRequest::sign(&self.key, *self.device.as_bytes(), parts, time_ms, nonce)
+    }
 }
 
 /// Who writes a commit.
@@ -64,7 +75,8 @@ pub enum Author<'a> {
 }
 
 impl Author<'_> {
-    pub(crate) fn device(self) -> Option<DeviceId> {
+    /// The device, unless it is the account itself.
+    pub fn device(self) -> Option<DeviceId> {
         match self {
             Self::Identity(_) => None,
             Self::Device(device) => Some(device.device),

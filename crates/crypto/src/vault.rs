@@ -84,6 +84,16 @@ impl VaultKeys {
         }
     }
 
+    /// The keys of a vault from those of all its epochs, in order; `None` without any.
+    pub fn from_epochs(vault: VaultId, epochs: &[VaultKey]) -> Option<Self> {
+        let (first, later) = epochs.split_first()?;
+        let mut keys = Self::new(vault, first);
+        for key in later {
+            keys.push_epoch(key);
+        }
+        Some(keys)
+    }
+
     /// Adds the key of the next epoch and returns its number.
     pub fn push_epoch(&mut self, key: &VaultKey) -> u32 {
         self.epochs.push(EpochKeys::derive(self.vault, key));

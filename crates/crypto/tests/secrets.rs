@@ -5,9 +5,11 @@ use std::fmt::{Debug, Display};
 use std::path::Path;
 
 use crypto::account::{AccountKey, WrapKey};
+use crypto::device::{DeviceSeed, DeviceStore, DeviceWrap};
+use crypto::enrolment::{EnrolmentCode, EnrolmentLink, EnrolmentSecret, ExchangeKey, VaultGrant};
 use crypto::password::{AuthKey, Password, PasswordKek, PasswordKeys};
 use crypto::recovery::{RecoveryAuthKey, RecoveryKek, RecoveryKey};
-use crypto::seal::DeviceWrapKey;
+use crypto::seal::{DeviceStoreKey, DeviceWrapKey};
 use crypto::sign::{DeviceKey, IdentityKey};
 use crypto::vault::{
     BlobKey, ChunkerKey, CommitKey, EpochKeys, FingerprintKey, IndexKey, SipKeys, SivKey, VaultKey, VaultKeys,
@@ -27,8 +29,16 @@ assert_secret!(
     ChunkerKey,
     CommitKey,
     DeviceKey,
+    DeviceSeed,
+    DeviceStore,
+    DeviceStoreKey,
+    DeviceWrap,
     DeviceWrapKey,
+    EnrolmentCode,
+    EnrolmentLink,
+    EnrolmentSecret,
     EpochKeys,
+    ExchangeKey,
     FingerprintKey,
     IdentityKey,
     IndexKey,
@@ -40,6 +50,7 @@ assert_secret!(
     RecoveryKey,
     SipKeys,
     SivKey,
+    VaultGrant,
     VaultKey,
     VaultKeys,
     WrapKey,
@@ -56,7 +67,11 @@ assert_overwritten_when_dropped!(
     BlobKey,
     ChunkerKey,
     CommitKey,
+    DeviceSeed,
+    DeviceStoreKey,
     DeviceWrapKey,
+    EnrolmentSecret,
+    ExchangeKey,
     FingerprintKey,
     IndexKey,
     PasswordKek,
@@ -77,8 +92,9 @@ fn raw_ciphers_are_named_in_one_file() {
     collect_sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
     assert!(files.len() > 10, "the sources were not found");
     for (path, text) in files {
-        let names_cipher =
-            ["Aes256Gcm", "Hkdf::", "new_keyed", "pbkdf2_hmac"].iter().any(|name| text.contains(name));
+        let names_cipher = ["Aes256Gcm", "Hkdf::", "Hmac<", "new_keyed", "pbkdf2_hmac", "x25519_dalek"]
+            .iter()
+            .any(|name| text.contains(name));
         assert_eq!(names_cipher, path.ends_with("hazmat.rs"), "{}", path.display());
     }
 }

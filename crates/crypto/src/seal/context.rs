@@ -2,6 +2,7 @@
 //! sealed under, and the bytes of its context, so that no call can mix them.
 
 use protocol::id::{AccountId, DeviceId, EnrolmentId, VaultId};
+use protocol::messages::Direction;
 use protocol::signature::PublicKey;
 
 use crate::account::{AccountKey, WrapKey};
@@ -90,11 +91,47 @@ pub struct DeviceVaultKey {
     pub device_public: PublicKey,
 }
 
+secret_key! {
+    /// Seals a device's key store: 32 random bytes in the operating system's keyring, or in a file of its user alone.
+    root DeviceStoreKey
+}
+
+/// 0x07: a device's key store.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreOfDevice {
+    /// The device.
+    pub device: DeviceId,
+}
+
+/// 0x08: an enrolment and a device's wrap key, for the account's later use.
+#[derive(Debug, Clone, Copy)]
+pub struct DeviceWrapOfAccount {
+    /// Whose device it is.
+    pub account: AccountId,
+    /// The device.
+    pub device: DeviceId,
+}
+
 /// 0x20: the body of a commit.
 #[derive(Debug, Clone, Copy)]
 pub struct CommitBody<'a> {
     /// The commit's envelope up to the length of this SEAL.
     pub head: &'a [u8; 136],
+    /// The key epoch of the vault.
+    pub epoch: u32,
+}
+
+/// 0x21: a live message between web app and device.
+#[derive(Debug, Clone, Copy)]
+pub struct LiveMessage {
+    /// The vault.
+    pub vault: VaultId,
+    /// The device that it is to, or from.
+    pub device: DeviceId,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// The sender's Unix microseconds; the receiver takes each once, and none that is far off.
+    pub counter: u64,
     /// The key epoch of the vault.
     pub epoch: u32,
 }
@@ -141,5 +178,10 @@ context!(RecoveryOfAccount: 0x04 under WrapKey, |c| [b"recovery", c.account.as_b
 context!(DeviceVaultKey: 0x05 under DeviceWrapKey,
     |c| [b"enrol", c.enrolment.as_bytes(), c.device.as_bytes(), c.vault.as_bytes(), &c.epoch.to_be_bytes(), c.device_public.as_bytes()],
     epoch c.epoch);
+context!(StoreOfDevice: 0x07 under DeviceStoreKey, |c| [b"device", c.device.as_bytes()]);
+context!(DeviceWrapOfAccount: 0x08 under WrapKey, |c| [b"device-wrap", c.account.as_bytes(), c.device.as_bytes()]);
 context!(CommitBody<'_>: 0x20 under CommitKey, |c| [b"commit", c.head], epoch c.epoch);
+context!(LiveMessage: 0x21 under CommitKey,
+    |c| [b"message", c.vault.as_bytes(), c.device.as_bytes(), &[c.direction.to_byte()], &c.counter.to_be_bytes()],
+    epoch c.epoch);
 context!(Cache<'_>: 0x40 under IndexKey, |c| [b"cache", c.vault.as_bytes(), c.name.as_bytes()], epoch c.epoch);

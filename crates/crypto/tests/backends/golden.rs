@@ -7,15 +7,14 @@ use crypto::commit::{Body, NewBody, NewCommit, Snapshot, open_commit, seal_commi
 use crypto::padding::padded_len;
 use crypto::password::{Kdf, Login, Password, PasswordKeys};
 use crypto::recovery::RecoveryKey;
-use crypto::seal::{self, AccountByPassword, DeviceVaultKey, DeviceWrapKey};
-use crypto::sign::{Author, DeviceKey, IdentityKey};
-use crypto::vault::{VaultKey, VaultKeys};
+use crypto::seal::{self, AccountByPassword};
+use crypto::sign::Author;
+use crypto::vault::VaultKey;
 use crypto::{Backend, Salt, Secret};
 use protocol::envelope::account_state::AccountState;
 use protocol::envelope::commit::{CommitEnvelope, Kind};
 use protocol::envelope::device_certificate::{DeviceCertificate, Role};
-use protocol::id::{AccountId, BlobId, DeviceId, EnrolmentId, VaultId};
-use protocol::signature::PublicKey;
+use protocol::id::BlobId;
 
 on_every_backend!(
     password,
@@ -29,32 +28,7 @@ on_every_backend!(
     account_state,
     device_certificate,
     commits,
-    enrolment_grant,
 );
-
-fn account_id(golden: &Vectors) -> AccountId {
-    golden.text("/ids/account").parse().expect("an id")
-}
-
-fn vault_id(golden: &Vectors) -> VaultId {
-    golden.text("/ids/vault").parse().expect("an id")
-}
-
-fn device_id(golden: &Vectors) -> DeviceId {
-    golden.text("/ids/device").parse().expect("an id")
-}
-
-fn identity(golden: &Vectors) -> IdentityKey {
-    AccountKey::from_bytes(golden.array("/account/key")).derive_identity()
-}
-
-fn device(golden: &Vectors) -> DeviceKey {
-    DeviceKey::from_seed(device_id(golden), &golden.array("/device/seed"))
-}
-
-fn vault_keys(golden: &Vectors) -> VaultKeys {
-    VaultKeys::new(vault_id(golden), &VaultKey::from_bytes(golden.array("/vault/key")))
-}
 
 async fn password_keys(backend: &Backend, golden: &Vectors) -> (PasswordKeys, Kdf) {
     let kdf = Kdf::accept(1, golden.number("/password/iterations"), None).expect("within the bounds");
@@ -90,7 +64,7 @@ async fn account(_: Backend) {
 async fn sealed_account_key(backend: Backend) {
     let golden = Vectors::load();
     let (keys, kdf) = password_keys(&backend, &golden).await;
-    let context = AccountByPassword { account: account_id(&golden), kdf };
+    let context = AccountByPassword { account: golden.account_id(), kdf };
     let account_key = AccountKey::from_bytes(golden.array("/seal/plaintext"));
     let salt = Salt::from_random(golden.array("/seal/salt"));
     let sealed = seal::wrap(&backend, &keys.kek, &context, &account_key, salt).await.expect("sealed");
@@ -101,9 +75,9 @@ async fn sealed_account_key(backend: Backend) {
 
 async fn vault(_: Backend) {
     let golden = Vectors::load();
-    let vault = vault_id(&golden);
+    let vault = golden.vault_id();
     let epoch_2 = VaultKey::from_bytes(golden.array("/vault_epoch_2/key"));
-    let mut keys = vault_keys(&golden);
+    let mut keys = golden.vault_keys();
     assert_eq!(keys.push_epoch(&epoch_2), 2);
     for (epoch, name) in [(1, "vault"), (2, "vault_epoch_2")] {
         let epoch_keys = keys.epoch(epoch).expect("both epochs are known");
@@ -125,7 +99,7 @@ async fn vault(_: Backend) {
 
 async fn blob(backend: Backend) {
     let golden = Vectors::load();
-    let keys = vault_keys(&golden);
+    let keys = golden.vault_keys();
     let raw = b"hello chunk ".repeat(1000);
     let frame = Frame::stored(BlobKind::Chunk, &raw).expect("it fits");
     let blob = seal_blob(&backend, &keys, frame).await.expect("sealed");
@@ -142,7 +116,7 @@ async fn directory(backend: Backend) {
     let golden = Vectors::load();
     let cbor = golden.bytes("/directory/cbor");
     let frame = Frame::stored(BlobKind::Directory, &cbor).expect("it fits");
-    let blob = seal_blob(&backend, &vault_keys(&golden), frame).await.expect("sealed");
+    let blob = seal_blob(&backend, &golden.vault_keys(), frame).await.expect("sealed");
     assert_eq!(blob.id.to_string(), golden.text("/directory/id"));
 }
 
@@ -156,7 +130,7 @@ async fn padding(_: Backend) {
 
 async fn account_state(_: Backend) {
     let golden = Vectors::load();
-    let identity = identity(&golden);
+    let identity = golden.identity();
     let envelope = golden.bytes("/account_state/envelope");
     let state = AccountState::verify(&envelope, &identity.public()).expect("it verifies");
     let again = identity.sign_account_state(state.account, state.seq, &state.prev, &state.body);
@@ -165,29 +139,28 @@ async fn account_state(_: Backend) {
 
 async fn device_certificate(_: Backend) {
     let golden = Vectors::load();
-    let device = device(&golden);
+    let device = golden.device();
     assert_eq!(device.public().as_bytes(), &golden.array("/device/public"));
     let certificate = DeviceCertificate {
         role: Role::Append,
-        account: account_id(&golden),
-        device: device_id(&golden),
+        account: golden.account_id(),
+        device: golden.device_id(),
         public_key: device.public(),
         not_before: golden.number("/device/not_before"),
         not_after: golden.number("/device/not_after"),
-        vaults: vec![vault_id(&golden)],
+        vaults: vec![golden.vault_id()],
     };
-    let signed = identity(&golden).sign_device_certificate(&certificate).expect("one vault is allowed");
+    let signed = golden.identity().sign_device_certificate(&certificate).expect("one vault is allowed");
     assert_eq!(hex::encode(&signed), golden.text("/device/certificate"));
-    assert_eq!(DeviceCertificate::verify(&signed, &identity(&golden).public()), Ok(certificate));
+    assert_eq!(DeviceCertificate::verify(&signed, &golden.identity().public()), Ok(certificate));
 }
 
 async fn commits(backend: Backend) {
     let golden = Vectors::load();
-    let keys = vault_keys(&golden);
-    let identity = identity(&golden);
-    let device = device(&golden);
-    let state =
-        AccountState::verify(&golden.bytes("/account_state/envelope"), &identity.public()).expect("verifies");
+    let keys = golden.vault_keys();
+    let identity = golden.identity();
+    let device = golden.device();
+    let state = golden.account_state();
     let mut opened = Vec::new();
     for (name, author) in [
         ("genesis", Author::Identity(&identity)),
@@ -230,7 +203,7 @@ fn check_bodies(golden: &Vectors, opened: &[Body], state: &AccountState) {
     assert_eq!(settings.sources.len(), 1);
     assert_eq!(settings.sources[0].path, b"/home/alice/Documents");
     assert_eq!(settings.sources[0].exclude, [b"*.tmp"]);
-    assert_eq!(settings.sources[0].device, Some(device_id(golden)));
+    assert_eq!(settings.sources[0].device, Some(golden.device_id()));
     let expected = Snapshot {
         root: golden.text("/directory/id").parse::<BlobId>().expect("an id"),
         created_ms: 1_700_000_000_000,
@@ -246,21 +219,4 @@ fn check_bodies(golden: &Vectors, opened: &[Body], state: &AccountState) {
     assert_eq!(complete, &expected);
     assert_eq!(partial, &Snapshot { partial: true, ..expected });
     assert_eq!(complete.check_account_state(state), Ok(()));
-}
-
-async fn enrolment_grant(backend: Backend) {
-    let golden = Vectors::load();
-    let context = DeviceVaultKey {
-        enrolment: golden.text("/enrolment/id").parse::<EnrolmentId>().expect("an id"),
-        device: device_id(&golden),
-        vault: vault_id(&golden),
-        epoch: 1,
-        device_public: PublicKey::from_bytes(golden.array("/device/public")),
-    };
-    let key = DeviceWrapKey::from_bytes(golden.array("/enrolment/wrap_key"));
-    let body = golden.bytes("/enrolment/body");
-    let salt = Salt::from_random(golden.array("/enrolment/salt"));
-    let sealed = seal::seal(&backend, &key, &context, &body, salt).await.expect("sealed");
-    assert_eq!(hex::encode(&sealed), golden.text("/enrolment/sealed"));
-    assert_eq!(seal::open(&backend, &key, &context, &sealed).await.expect("opened").as_slice(), body);
 }

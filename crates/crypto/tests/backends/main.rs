@@ -1,6 +1,8 @@
 //! One test program that runs natively and in the browser, on every backend there is:
 //! `cargo nextest run -p crypto` and `cargo test -p crypto --target wasm32-unknown-unknown --test backends`.
 
+mod devices;
+mod enrolment;
 mod golden;
 mod refusals;
 mod support;

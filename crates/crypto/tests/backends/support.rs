@@ -1,5 +1,11 @@
 //! What the test programs share: the golden vectors, and running one test on every backend there is.
 
+use crypto::account::AccountKey;
+use crypto::sign::{DeviceKey, IdentityKey};
+use crypto::vault::{VaultKey, VaultKeys};
+use protocol::envelope::account_state::AccountState;
+use protocol::id::{AccountId, DeviceId, VaultId};
+
 /// Makes a test of each named `async fn(Backend)`: on RustCrypto natively, on RustCrypto and WebCrypto in the browser.
 macro_rules! on_every_backend {
     ($($name:ident),+ $(,)?) => {$(
@@ -31,14 +37,21 @@ pub(crate) fn web_crypto() -> crypto::Backend {
     crypto::Backend::web_crypto().expect("the test page is a secure context")
 }
 
-/// The known answers of format version 1.
+/// Known answers of format version 1.
 pub(crate) struct Vectors(serde_json::Value);
 
 impl Vectors {
     pub(crate) fn load() -> Self {
-        Self(
-            serde_json::from_str(include_str!("../golden/v1/vectors.json")).expect("the golden file is JSON"),
-        )
+        Self::read(include_str!("../golden/v1/vectors.json"))
+    }
+
+    /// Those of what devices keep, write and are told, which refer to keys and ids of the others.
+    pub(crate) fn load_devices() -> Self {
+        Self::read(include_str!("../golden/v1/devices.json"))
+    }
+
+    fn read(json: &str) -> Self {
+        Self(serde_json::from_str(json).expect("the golden file is JSON"))
     }
 
     /// The text at a JSON pointer.
@@ -61,5 +74,45 @@ impl Vectors {
 
     pub(crate) fn value(&self, pointer: &str) -> &serde_json::Value {
         self.0.pointer(pointer).expect(pointer)
+    }
+}
+
+/// The ids and keys of the golden account.
+impl Vectors {
+    pub(crate) fn account_id(&self) -> AccountId {
+        self.text("/ids/account").parse().expect("an id")
+    }
+
+    pub(crate) fn vault_id(&self) -> VaultId {
+        self.text("/ids/vault").parse().expect("an id")
+    }
+
+    pub(crate) fn device_id(&self) -> DeviceId {
+        self.text("/ids/device").parse().expect("an id")
+    }
+
+    pub(crate) fn account_key(&self) -> AccountKey {
+        AccountKey::from_bytes(self.array("/account/key"))
+    }
+
+    pub(crate) fn identity(&self) -> IdentityKey {
+        self.account_key().derive_identity()
+    }
+
+    pub(crate) fn device(&self) -> DeviceKey {
+        DeviceKey::from_seed(self.device_id(), &self.array("/device/seed"))
+    }
+
+    pub(crate) fn vault_key(&self) -> VaultKey {
+        VaultKey::from_bytes(self.array("/vault/key"))
+    }
+
+    pub(crate) fn vault_keys(&self) -> VaultKeys {
+        VaultKeys::new(self.vault_id(), &self.vault_key())
+    }
+
+    pub(crate) fn account_state(&self) -> AccountState {
+        AccountState::verify(&self.bytes("/account_state/envelope"), &self.identity().public())
+            .expect("it verifies")
     }
 }
