@@ -18,6 +18,8 @@ use crate::state::{App, commit};
 const LOGIN_FAILURES_MAX: i64 = 10;
 /// Failures from one network in 15 minutes, of whatever logins.
 const NETWORK_FAILURES_MAX: i64 = 30;
+/// Failed requests to become a device from one network in 15 minutes.
+const ENROLMENT_FAILURES_MAX: i64 = 30;
 /// Registrations and questions for a login's salt, from one network in 15 minutes.
 const QUESTIONS_MAX: i64 = 300;
 const RETRY_AFTER_SECONDS: u64 = 60;
@@ -59,6 +61,32 @@ impl LoginAttempt {
     pub async fn forget(self, conn: &mut PgConnection) -> ApiResult<()> {
         login_attempts::forget(conn, &[self.by_network, self.by_login]).await?;
         Ok(login_attempts::forget_bucket(conn, &self.bucket).await?)
+    }
+}
+
+/// A request to become a device that is admitted, and counts as a failure until it is forgotten.
+#[derive(Debug)]
+pub struct EnrolmentAttempt(i64);
+
+impl EnrolmentAttempt {
+    /// Counts a request to become a device.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TooManyRequests`], or what is wrong with the database.
+    pub async fn admit(app: &App, ClientNetwork(network): &ClientNetwork) -> ApiResult<Self> {
+        let mut tx = app.begin().await?;
+        login_attempts::delete_old(&mut tx).await?;
+        let noted = note(&mut tx, &format!("enrolment {network}"), ENROLMENT_FAILURES_MAX).await?;
+        commit(tx).await?;
+        Ok(Self(noted.id))
+    }
+
+    /// The enrolment was there, and free.
+    ///
+    /// # Errors
+    /// What is wrong with the database.
+    pub async fn forget(self, conn: &mut PgConnection) -> ApiResult<()> {
+        Ok(login_attempts::forget(conn, &[self.0]).await?)
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use axum::http::HeaderName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use protocol::limits::SOURCE_OVERDUE_SECONDS;
 
 /// Keeps metadata, placement and health of a Triplicate cluster, and serves its web app.
 #[derive(Debug, Parser)]
@@ -50,6 +51,9 @@ pub struct Serve {
     /// it: without one, anybody could claim any address and guess passwords without limit.
     #[arg(long, env = "TRIPLICATE_CLIENT_ADDRESS_HEADER", value_name = "NAME")]
     pub client_address_header: Option<HeaderName>,
+    /// Seconds without a new snapshot after which a device's folder is shown as overdue.
+    #[arg(long, env = "TRIPLICATE_OVERDUE_AFTER", value_name = "SECONDS", default_value_t = SOURCE_OVERDUE_SECONDS)]
+    pub overdue_after: u64,
     /// What to log, like `info` or `info,sqlx=warn`.
     #[arg(long, env = "TRIPLICATE_LOG", default_value = "info")]
     pub log: String,

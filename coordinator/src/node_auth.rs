@@ -1,21 +1,17 @@
 //! Which node calls: requests that nodes sign. A handler that takes one of these types cannot run for anybody else.
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::{Method, header};
-use protocol::error::ErrorCode;
 use protocol::id::NodeId;
-use protocol::limits::{NONCE_SECONDS, SIGNED_REQUEST_SKEW_SECONDS};
+use protocol::limits::NONCE_SECONDS;
 use protocol::nodes::{JOIN_ORIGIN, JoinRequest, NodeState};
-use protocol::signature::PublicKey;
-use protocol::signed_request::{SignedParts, SignedRequest};
 use serde::de::DeserializeOwned;
 use server::error::ApiError;
 use sqlx::PgConnection;
 
 use crate::db::{self, NodeKey};
 use crate::error::{ApiResult, invalid};
-use crate::state::{App, AppState};
+use crate::signed::{Unverified, refused};
+use crate::state::AppState;
 
 /// A request signed by a node, with its body.
 #[derive(Debug)]
@@ -73,41 +69,9 @@ impl Introduction {
     /// Remembers that this node introduced itself by this request.
     ///
     /// # Errors
-    /// [`ErrorCode::Unauthenticated`] if it did before.
+    /// [`protocol::error::ErrorCode::Unauthenticated`] if it did before.
     pub async fn use_once(&self, conn: &mut PgConnection, node: NodeKey) -> ApiResult<()> {
         use_nonce(conn, node, &self.nonce).await
-    }
-}
-
-/// A request with a signature that is not yet verified, read whole.
-struct Unverified {
-    signed: SignedRequest,
-    method: Method,
-    path_and_query: String,
-    body: Bytes,
-}
-
-impl Unverified {
-    async fn read(request: Request, state: &AppState) -> ApiResult<Self> {
-        let signed = request
-            .headers()
-            .get(header::AUTHORIZATION)
-            .and_then(|value| SignedRequest::from_header(value.to_str().ok()?))
-            .ok_or_else(|| refused("the request is not signed"))?;
-        let path_and_query = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        let method = request.method().clone();
-        Ok(Self { signed, method, path_and_query, body: Bytes::from_request(request, state).await? })
-    }
-
-    /// Checks signature and time; the nonce is the caller's to check.
-    fn verify(&self, app: &App, origin: &str, key: &PublicKey) -> ApiResult<()> {
-        let Self { signed, method, path_and_query, body } = self;
-        let parts = SignedParts { origin, method: method.as_str(), path_and_query, body };
-        signed.verify(key, parts).map_err(|_| refused("the signature does not verify"))?;
-        if app.clock.now_ms().abs_diff(signed.time_ms) > SIGNED_REQUEST_SKEW_SECONDS * 1000 {
-            return Err(refused("the clocks differ by more than two minutes"));
-        }
-        Ok(())
     }
 }
 
@@ -116,8 +80,4 @@ async fn use_nonce(conn: &mut PgConnection, node: NodeKey, nonce: &[u8; 16]) -> 
         return Err(refused("the request was sent before"));
     }
     Ok(db::nodes::delete_old_nonces(conn, NONCE_SECONDS).await?)
-}
-
-fn refused(why: &'static str) -> ApiError {
-    ApiError::new(ErrorCode::Unauthenticated, why)
 }

@@ -17,7 +17,8 @@ use server::error::ApiError;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::api::{
-    account_states, accounts, blobs, commits, events, health, nodes, sessions, sources, uploads, vaults,
+    account_states, accounts, blobs, commits, devices, enrolments, events, health, messages, nodes, sessions,
+    sources, uploads, vaults,
 };
 use crate::error::ApiResult;
 use crate::state::{App, AppState};
@@ -39,11 +40,22 @@ pub fn router(state: AppState) -> Router {
         .on(routes::LOGOUT, sessions::logout)
         .on(routes::ACCOUNT_STATE, account_states::find_account_state)
         .on(routes::APPEND_ACCOUNT_STATE, account_states::append_account_state)
+        .on(routes::OPEN_ENROLMENT, enrolments::open_enrolment)
+        .on(routes::REQUEST_ENROLMENT, enrolments::request_enrolment)
+        .on(routes::ENROLMENT_REQUEST, enrolments::find_request)
+        .on(routes::GRANT_ENROLMENT, enrolments::grant_enrolment)
+        .on(routes::ENROLMENT_GRANT, enrolments::find_grant)
+        .on(routes::DEVICES, devices::list_devices)
+        .on(routes::REVOKE_DEVICE, devices::revoke_device)
+        .on(routes::DEVICE_KEYS, devices::list_keys)
+        .on(routes::DEVICE_LOGIN, devices::login)
         .on(routes::VAULTS, vaults::list_vaults)
         .on(routes::PUT_VAULT_KEY, vaults::put_vault_key)
         .on(routes::COMMITS, commits::list_commits)
         .on(routes::APPEND_COMMIT, commits::append_commit)
         .on(routes::SOURCES, sources::list_sources)
+        .on(routes::PROVE_SOURCE, sources::prove_source)
+        .on(routes::SEND_MESSAGE, messages::send_message)
         .on(routes::LOCATE, blobs::locate_blobs)
         .on(routes::OPEN_UPLOAD, uploads::open_upload)
         .on(routes::PLAN, uploads::plan_upload)

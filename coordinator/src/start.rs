@@ -67,6 +67,7 @@ pub async fn prepare(config: Serve, timings: Timings) -> anyhow::Result<AppState
             replicas: config.replicas,
             registration: config.registration,
             client_address_header: config.client_address_header,
+            overdue_seconds: config.overdue_after,
             timings,
         },
     }))

@@ -51,6 +51,8 @@ pub struct Settings {
     pub registration: Registration,
     /// Where a proxy says who asks, if there is one to be believed.
     pub client_address_header: Option<HeaderName>,
+    /// After how long without a snapshot a device's source is overdue, in seconds.
+    pub overdue_seconds: u64,
     /// After how long a silence a node changes.
     pub timings: Timings,
 }

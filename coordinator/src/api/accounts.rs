@@ -2,23 +2,19 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use protocol::accounts::{
-    NewVault, PreloginRequest, PreloginResponse, RegisterRequest, RegistrationResponse,
-};
-use protocol::bytes::{Base64, Base64Array};
+use protocol::accounts::{PreloginRequest, PreloginResponse, RegisterRequest, RegistrationResponse};
+use protocol::bytes::Base64Array;
 use protocol::digest::sha256;
 use protocol::envelope::account_state::AccountState;
-use protocol::envelope::commit::{CommitEnvelope, Kind};
+use protocol::envelope::commit::CommitEnvelope;
 use protocol::error::ErrorCode;
-use protocol::limits::{
-    KDF_ITERATIONS_DEFAULT, KDF_ITERATIONS_MAX, KDF_ITERATIONS_MIN, LOGIN_CHARS_MAX, SEALED_KEY_BYTES_MAX,
-};
+use protocol::limits::{KDF_ITERATIONS_DEFAULT, KDF_ITERATIONS_MAX, KDF_ITERATIONS_MIN, LOGIN_CHARS_MAX};
 use protocol::sessions::AccountRole;
 use server::error::ApiError;
 use sqlx::PgConnection;
 
-use super::Json;
-use super::commits::check_settings_digest;
+use super::seals::check_sealed_key;
+use super::{Json, vaults};
 use crate::attempts::admit_question;
 use crate::auth::{ClientNetwork, SameOrigin};
 use crate::config::Registration;
@@ -27,9 +23,6 @@ use crate::db::{self, AccountKey};
 use crate::error::{ApiResult, broken_rule, invalid, invalid_envelope};
 use crate::random;
 use crate::state::{AppState, commit};
-
-/// Bytes of an empty SEAL.
-const SEAL_BYTES_MIN: usize = 92;
 
 /// May one register here?
 pub async fn find_registration(State(state): State<AppState>) -> ApiResult<axum::Json<RegistrationResponse>> {
@@ -66,7 +59,7 @@ pub async fn register(
     admit_question(&state, &network).await?;
     check_keys(&request)?;
     let account_state = check_first_state(&request)?;
-    let genesis = check_genesis(&request, &account_state)?;
+    let genesis = vaults::check_new(&request.vault, &account_state, &request.identity)?;
     match create(&state, &request, &genesis).await {
         Ok(()) => Ok(StatusCode::CREATED),
         // Looked for only now: a repetition may come while the first one is still on its way.
@@ -83,7 +76,7 @@ async fn create(state: &AppState, request: &RegisterRequest, genesis: &CommitEnv
     let role = authorize(state, &mut tx, request.setup_token.as_deref()).await?;
     let account = insert_account(state, &mut tx, request, role).await?;
     db::account_states::insert(&mut tx, account, 0, &request.account_state.0).await?;
-    insert_vault(&mut tx, account, &request.vault, genesis).await?;
+    vaults::insert_new(&mut tx, account, &request.vault, genesis).await?;
     commit(tx).await?;
     if role == AccountRole::Operator
         && let Err(error) = state.secrets.remove_setup_link()
@@ -116,23 +109,13 @@ pub(super) fn check_login(login: &str) -> ApiResult<()> {
     Err(invalid("a login is 1 to 64 printable characters without spaces, in lower case"))
 }
 
-/// A sealed key is opaque here, but it has a size.
-pub(super) fn check_sealed_key(sealed: &Base64) -> ApiResult<()> {
-    if (SEAL_BYTES_MIN..=SEALED_KEY_BYTES_MAX).contains(&sealed.0.len()) {
-        return Ok(());
-    }
-    Err(invalid("a sealed key has a size that none has"))
-}
-
 fn check_keys(request: &RegisterRequest) -> ApiResult<()> {
     check_login(&request.login)?;
     if request.kdf_id != 1 || !(KDF_ITERATIONS_MIN..=KDF_ITERATIONS_MAX).contains(&request.iterations) {
         return Err(invalid("the password's derivation is outside the limits"));
     }
-    let RegisterRequest { password_wrap, recovery_wrap, recovery_key_wrap, vault, .. } = request;
-    [password_wrap, recovery_wrap, recovery_key_wrap, &vault.key_wrap]
-        .into_iter()
-        .try_for_each(check_sealed_key)
+    let RegisterRequest { password_wrap, recovery_wrap, recovery_key_wrap, .. } = request;
+    [password_wrap, recovery_wrap, recovery_key_wrap].into_iter().try_for_each(check_sealed_key)
 }
 
 /// State 0 must say what the request says.
@@ -155,19 +138,6 @@ fn check_first_state(request: &RegisterRequest) -> ApiResult<AccountState> {
         return Err(broken_rule("the state does not list exactly the vault's first key"));
     }
     Ok(state)
-}
-
-fn check_genesis(request: &RegisterRequest, state: &AccountState) -> ApiResult<CommitEnvelope> {
-    let genesis = CommitEnvelope::parse(request.vault.genesis.0.clone()).map_err(invalid_envelope)?;
-    genesis.verify(state, &request.identity).map_err(invalid_envelope)?;
-    if genesis.head.kind != Kind::Settings
-        || genesis.head.seq != 0
-        || genesis.head.vault != request.vault.vault
-    {
-        return Err(broken_rule("not the vault's first settings"));
-    }
-    check_settings_digest(&genesis)?;
-    Ok(genesis)
 }
 
 /// The first account is the operator's and needs the setup link; the others need an open registration.
@@ -221,18 +191,4 @@ async fn insert_account(
         Inserted::LoginTaken => Err(ApiError::new(ErrorCode::LoginTaken, "somebody else has this login")),
         Inserted::IdTaken => Err(invalid("this account id is taken")),
     }
-}
-
-async fn insert_vault(
-    conn: &mut PgConnection,
-    account: AccountKey,
-    new: &NewVault,
-    genesis: &CommitEnvelope,
-) -> ApiResult<()> {
-    let vault = db::vaults::insert(conn, account, &new.vault).await?;
-    let vault = vault.ok_or_else(|| invalid("this vault id is taken"))?;
-    db::vaults::insert_key(conn, vault, 1, &new.key_wrap.0).await?;
-    db::commits::insert(conn, vault, None, genesis, None).await?;
-    db::vaults::set_head(conn, vault, 0, &genesis.hash).await?;
-    Ok(())
 }

@@ -13,7 +13,7 @@ use protocol::nodes::NodeState;
 use protocol::uploads::NodeGrant;
 
 use super::{Json, Path, vaults};
-use crate::auth::Session;
+use crate::caller::Caller;
 use crate::db::nodes::NodeRow;
 use crate::db::{self, NodeKey};
 use crate::error::{ApiResult, invalid};
@@ -23,13 +23,13 @@ use crate::{groups, placement, random};
 /// Where are these blobs? Only of what the vault holds and its snapshots or open uploads need.
 pub async fn locate_blobs(
     State(state): State<AppState>,
-    session: Session,
+    caller: Caller,
     Path(id): Path<VaultId>,
     Json(request): Json<LocateRequest>,
 ) -> ApiResult<axum::Json<LocateResponse>> {
     let wanted = unpack_ids(&request.blobs).map_err(invalid)?;
     let mut conn = state.connection().await?;
-    let vault = vaults::find(&mut conn, &session, &id).await?;
+    let vault = vaults::find(&mut conn, &caller, &id).await?;
     let located = db::blobs::locate(&mut conn, vault, &wanted).await?;
     let nodes: BTreeMap<NodeKey, NodeRow> =
         db::nodes::list(&mut conn).await?.into_iter().map(|node| (node.key, node)).collect();

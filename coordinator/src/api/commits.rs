@@ -15,8 +15,9 @@ use serde::Deserialize;
 use server::error::ApiError;
 use sqlx::PgConnection;
 
+use super::sources::admit_source;
 use super::{Json, Path, Query, account_states, vaults};
-use crate::auth::Session;
+use crate::caller::Caller;
 use crate::db::{self, SourceKey, VaultKey};
 use crate::error::{ApiResult, broken_rule, invalid, invalid_envelope};
 use crate::events::News;
@@ -31,45 +32,51 @@ pub struct From {
 /// Commits from a number on, packed as octets; none where the log ends.
 pub async fn list_commits(
     State(state): State<AppState>,
-    session: Session,
+    caller: Caller,
     Path(id): Path<VaultId>,
     Query(From { from }): Query<From>,
 ) -> ApiResult<impl IntoResponse> {
     let mut conn = state.connection().await?;
-    let vault = vaults::find(&mut conn, &session, &id).await?;
+    let vault = vaults::find(&mut conn, &caller, &id).await?;
     let from = i64::try_from(from).map_err(invalid)?;
     let commits = db::commits::list(&mut conn, vault, from).await?;
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], commits))
 }
 
-/// Adds a commit that needs no upload session.
+/// Adds a commit that needs no upload session: settings, of all or of one source, or the end of one.
 pub async fn append_commit(
     State(state): State<AppState>,
-    session: Session,
+    caller: Caller,
     Path(id): Path<VaultId>,
     Json(request): Json<AppendCommitRequest>,
 ) -> ApiResult<axum::Json<CommitResponse>> {
+    caller.check_writes()?;
+    let mut tx = state.begin().await?;
+    let vault = vaults::find(&mut tx, &caller, &id).await?;
     let envelope = parse(request.envelope, &id)?;
-    if envelope.head.kind != Kind::Settings {
+    if let Kind::Snapshot(_) = envelope.head.kind {
         return Err(invalid("a snapshot is committed through an upload"));
     }
-    check_settings_digest(&envelope)?;
-    let mut tx = state.begin().await?;
-    let vault = vaults::find(&mut tx, &session, &id).await?;
-    let answer = match admit(&state, &mut tx, &session, vault, &envelope, &request.key).await? {
-        Admitted::Before(answer) => answer,
-        Admitted::Now(_) => append(&mut tx, &session, vault, None, &envelope, &request.key).await?,
+    check_empty_list(&envelope)?;
+    let account_state = match admit(&state, &mut tx, &caller, vault, &envelope, &request.key).await? {
+        Admitted::Before(answer) => return Ok(axum::Json(answer)),
+        Admitted::Now(account_state) => account_state,
     };
+    let source = match &envelope.head.source {
+        Some(source) => Some(admit_source(&mut tx, vault, source, &envelope.head, &account_state).await?),
+        None => None,
+    };
+    let answer = append(&mut tx, &caller, vault, source, &envelope, &request.key).await?;
     commit(tx).await?;
     Ok(axum::Json(answer))
 }
 
-/// Settings have no list in clear: its digest is that of an empty one.
-pub(super) fn check_settings_digest(envelope: &CommitEnvelope) -> ApiResult<()> {
+/// Only snapshots have a list in clear: the digest of the others is that of an empty one.
+pub(super) fn check_empty_list(envelope: &CommitEnvelope) -> ApiResult<()> {
     if envelope.head.digest == refs::digest(&[]) {
         return Ok(());
     }
-    Err(broken_rule("settings have no references"))
+    Err(broken_rule("only a snapshot has references"))
 }
 
 /// An envelope for this vault.
@@ -90,25 +97,30 @@ pub(super) enum Admitted {
 pub(super) async fn admit(
     state: &AppState,
     conn: &mut PgConnection,
-    session: &Session,
+    caller: &Caller,
     vault: VaultKey,
     envelope: &CommitEnvelope,
     key: &IdempotencyKey,
 ) -> ApiResult<Admitted> {
+    if let Some(device) = caller.device()
+        && envelope.head.device != Some(device.id())
+    {
+        return Err(ApiError::new(ErrorCode::Forbidden, "a device commits what it signed itself"));
+    }
     let head = db::vaults::lock_head(conn, vault).await?;
     // Under the lock: a repeated request that came at the same time has either finished or not begun.
-    if let Some(answer) = db::commits::find_answer(conn, session.account, &envelope.head.vault, key).await? {
+    if let Some(answer) = db::commits::find_answer(conn, caller.account(), &envelope.head.vault, key).await? {
         return Ok(Admitted::Before(answer));
     }
     let next = head.seq.map_or(0, |seq| seq + 1);
     if envelope.head.seq != next || envelope.head.prev != head.hash {
         return Err(conflict("not the next commit; read the newest and try again"));
     }
-    let account_state = account_states::newest(conn, session).await?;
+    let account_state = account_states::newest(conn, caller.account(), caller.identity()).await?;
     if envelope.head.account_state_seq != account_state.seq {
         return Err(conflict("the account has another newest state; read it and try again"));
     }
-    envelope.verify(&account_state, &session.identity).map_err(invalid_envelope)?;
+    envelope.verify(&account_state, caller.identity()).map_err(invalid_envelope)?;
     if let Some(device) = envelope.head.device.and_then(|device| account_state.device(&device))
         && !(device.not_before..device.not_after).contains(&state.clock.now_s())
     {
@@ -120,7 +132,7 @@ pub(super) async fn admit(
 /// Adds the commit and moves the head on. The caller checked everything and holds the head's lock.
 pub(super) async fn append(
     conn: &mut PgConnection,
-    session: &Session,
+    caller: &Caller,
     vault: VaultKey,
     source: Option<SourceKey>,
     envelope: &CommitEnvelope,
@@ -129,7 +141,7 @@ pub(super) async fn append(
     let seq = envelope.head.seq;
     let received_ms = db::commits::insert(conn, vault, source, envelope, Some(key)).await?;
     db::vaults::set_head(conn, vault, i64::try_from(seq).map_err(invalid)?, &envelope.hash).await?;
-    News::Head { account: session.account.0, vault: envelope.head.vault, seq }.send(conn).await?;
+    News::Head { account: caller.account().0, vault: envelope.head.vault, seq }.send(conn).await?;
     Ok(CommitResponse { seq, hash: Base64Array(envelope.hash), received_ms })
 }
 

@@ -5,8 +5,12 @@ pub mod account_states;
 pub mod accounts;
 pub mod blobs;
 pub mod commits;
+pub mod device_sessions;
+pub mod devices;
+pub mod enrolments;
 pub mod events;
 pub mod login_attempts;
+pub mod messages;
 pub mod nodes;
 pub mod receipts;
 pub mod refs;
@@ -64,6 +68,10 @@ keys! {
     VaultKey;
     /// Surrogate key of a source.
     SourceKey;
+    /// Surrogate key of a device.
+    DeviceKey;
+    /// Surrogate key of a device's open event stream.
+    DeviceStreamKey;
     /// Surrogate key of a node.
     NodeKey;
     /// Surrogate key of a blob.

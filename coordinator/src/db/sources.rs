@@ -6,17 +6,30 @@ use protocol::id::{DeviceId, SourceId};
 use protocol::sources::{CopiesCount, NewestSnapshot, SourceStatus};
 use sqlx::PgConnection;
 
-use super::{DbError, SourceKey, VaultKey, changed_one, stored, unsigned};
+use super::{DbError, SourceKey, VaultKey, changed_one, interval, stored, unsigned};
+
+/// Who may write a source, beside the identity and full devices, who always may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// The first device that writes it.
+    Nobody,
+    /// No other.
+    Owner,
+    /// This device.
+    Device(DeviceId),
+}
 
 /// A source.
 #[derive(Debug)]
 pub struct SourceRow {
     /// Surrogate key.
     pub key: SourceKey,
-    /// Who wrote its first snapshot; `None` is the identity.
-    pub device: Option<DeviceId>,
+    /// Who may write it.
+    pub binding: Binding,
     /// It has a snapshot that is not partial.
     pub complete: bool,
+    /// It takes no more commits.
+    pub closed: bool,
 }
 
 /// The vault's source of this id.
@@ -26,69 +39,99 @@ pub async fn find(
     source: &SourceId,
 ) -> Result<Option<SourceRow>, DbError> {
     let row = sqlx::query!(
-        "SELECT id, device, complete FROM sources WHERE vault_id = $1 AND public_id = $2",
+        "SELECT id, owners, device, complete, closed FROM sources WHERE vault_id = $1 AND public_id = $2",
         vault.0,
         source.as_bytes()
     )
     .fetch_optional(conn)
     .await?;
     row.map(|row| {
-        let device = row.device.map(|device| stored(DeviceId::from_slice(&device), "sources.device"));
-        Ok(SourceRow { key: SourceKey(row.id), device: device.transpose()?, complete: row.complete })
+        let binding = match row.device {
+            Some(device) => Binding::Device(stored(DeviceId::from_slice(&device), "sources.device")?),
+            None if row.owners => Binding::Owner,
+            None => Binding::Nobody,
+        };
+        Ok(SourceRow { key: SourceKey(row.id), binding, complete: row.complete, closed: row.closed })
     })
     .transpose()
 }
 
-/// Adds a source, bound to its writer. The caller holds the vault's head.
+/// Adds a source that is nobody's yet and has no snapshot. The caller holds the vault's head.
 pub async fn insert(
     conn: &mut PgConnection,
     vault: VaultKey,
     source: &SourceId,
-    device: Option<DeviceId>,
-    complete: bool,
-) -> Result<SourceKey, DbError> {
+) -> Result<SourceRow, DbError> {
     let id = sqlx::query_scalar!(
-        "INSERT INTO sources (vault_id, public_id, device, complete) VALUES ($1, $2, $3, $4) RETURNING id",
+        "INSERT INTO sources (vault_id, public_id, owners, complete) VALUES ($1, $2, false, false) RETURNING id",
         vault.0,
         source.as_bytes(),
-        device.as_ref().map(|device| device.as_bytes().as_slice()),
-        complete,
     );
-    Ok(SourceKey(id.fetch_one(conn).await?))
+    let key = SourceKey(id.fetch_one(conn).await?);
+    Ok(SourceRow { key, binding: Binding::Nobody, complete: false, closed: false })
 }
 
-/// The source has its first snapshot that is not partial.
-pub async fn set_complete(conn: &mut PgConnection, source: SourceKey) -> Result<(), DbError> {
-    let written =
-        sqlx::query!("UPDATE sources SET complete = true WHERE id = $1", source.0).execute(conn).await?;
-    changed_one(&written, "sources")
+/// Writes what a commit changed of a source. The caller holds the vault's head.
+pub async fn update(conn: &mut PgConnection, source: &SourceRow) -> Result<(), DbError> {
+    let device = match &source.binding {
+        Binding::Device(device) => Some(device.as_bytes().as_slice()),
+        Binding::Nobody | Binding::Owner => None,
+    };
+    let written = sqlx::query!(
+        "UPDATE sources SET owners = $2, device = $3, complete = $4, closed = $5 WHERE id = $1",
+        source.key.0,
+        source.binding == Binding::Owner,
+        device,
+        source.complete,
+        source.closed,
+    );
+    changed_one(&written.execute(conn).await?, "sources")
 }
 
-/// How the vault's sources are, in order of id.
-pub async fn list_statuses(conn: &mut PgConnection, vault: VaultKey) -> Result<Vec<SourceStatus>, DbError> {
+/// A sample of the source was read back.
+pub async fn prove(conn: &mut PgConnection, source: SourceKey) -> Result<(), DbError> {
+    let written = sqlx::query!("UPDATE sources SET proven_at = now() WHERE id = $1", source.0);
+    changed_one(&written.execute(conn).await?, "sources")
+}
+
+/// How the vault's sources are, in order of id. A device's open source is overdue without a snapshot for so long.
+pub async fn list_statuses(
+    conn: &mut PgConnection,
+    vault: VaultKey,
+    overdue_seconds: u64,
+) -> Result<Vec<SourceStatus>, DbError> {
     let mut copies = count_copies(conn, vault).await?;
     let rows = sqlx::query!(
-        r#"SELECT s.id, s.public_id, count(c.seq) AS "snapshots!", max(c.seq) AS "newest_seq!",
-                  (extract(epoch FROM max(c.received_at)) * 1000)::bigint AS "newest_received_ms!"
-           FROM sources s JOIN commits c ON c.source_id = s.id
-           WHERE s.vault_id = $1 GROUP BY s.id ORDER BY s.public_id"#,
-        vault.0
+        r#"SELECT s.id, s.public_id, s.closed, (extract(epoch FROM s.since) * 1000)::bigint AS "since_ms!",
+                  (extract(epoch FROM s.proven_at) * 1000)::bigint AS proven_ms,
+                  n.snapshots AS "snapshots!", n.seq AS newest_seq,
+                  (extract(epoch FROM n.received_at) * 1000)::bigint AS newest_received_ms,
+                  s.device IS NOT NULL AND NOT s.closed
+                      AND coalesce(n.received_at, s.since) < now() - make_interval(secs => $2) AS "overdue!"
+           FROM sources s, LATERAL (SELECT count(*) AS snapshots, max(seq) AS seq, max(received_at) AS received_at
+                                    FROM commits WHERE source_id = s.id AND kind = 1) n
+           WHERE s.vault_id = $1 ORDER BY s.public_id"#,
+        vault.0,
+        interval(overdue_seconds),
     )
     .fetch_all(conn)
     .await?;
     rows.into_iter()
         .map(|row| {
             let (copies, stored_bytes) = copies.remove(&SourceKey(row.id)).unwrap_or_default();
+            let newest = row.newest_seq.zip(row.newest_received_ms).map(|(seq, received_ms)| {
+                Ok::<_, DbError>(NewestSnapshot {
+                    seq: unsigned(seq, "commits.seq")?,
+                    received_ms: unsigned(received_ms, "commits.received_at")?,
+                })
+            });
             Ok(SourceStatus {
                 source: stored(SourceId::from_slice(&row.public_id), "sources.public_id")?,
-                since_ms: unsigned(row.newest_received_ms, "commits.received_at")?,
-                newest: Some(NewestSnapshot {
-                    seq: unsigned(row.newest_seq, "commits.seq")?,
-                    received_ms: unsigned(row.newest_received_ms, "commits.received_at")?,
-                }),
-                proven_ms: None,
-                overdue: false,
-                closed: false,
+                since_ms: unsigned(row.since_ms, "sources.since")?,
+                newest: newest.transpose()?,
+                proven_ms: row.proven_ms.map(|ms| unsigned(ms, "sources.proven_at")).transpose()?,
+                overdue: row.overdue,
+                closed: row.closed,
                 snapshots: unsigned(row.snapshots, "commits")?,
                 blobs: copies.iter().map(|count| count.blobs).sum(),
                 stored_bytes,

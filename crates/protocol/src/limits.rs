@@ -28,6 +28,8 @@ pub const CERTIFICATE_VAULTS_MAX: usize = 255;
 pub const LOGIN_CHARS_MAX: usize = 64;
 /// Bytes of any sealed key.
 pub const SEALED_KEY_BYTES_MAX: usize = 4096;
+/// Bytes of a vault's keys sealed for a device, which hold all its epochs.
+pub const DEVICE_KEY_BYTES_MAX: usize = 64 << 10;
 /// Bytes of a JSON request body on the coordinator.
 pub const JSON_BYTES_MAX: usize = 4 << 20;
 /// Bytes of the JSON header of a node's batch request.
@@ -68,6 +70,8 @@ pub const HOST_NAME_BYTES_MAX: usize = 255;
 pub const MESSAGE_BYTES_MAX: usize = 64 << 10;
 /// A message is kept for passing on at most this long, in seconds.
 pub const MESSAGE_SECONDS: u64 = 120;
+/// Messages to and from one device that are kept for passing on at a time.
+pub const MESSAGES_MAX: usize = 1000;
 /// A device session ends after this long, in seconds.
 pub const DEVICE_SESSION_SECONDS: u64 = 15 * 60;
 /// A device's source without a new snapshot for this long is overdue, in seconds; a quiet one has one a day.

@@ -2,9 +2,7 @@
 
 use axum::extract::State;
 use protocol::blob_list::pack_ids;
-use protocol::envelope::account_state::AccountState;
 use protocol::envelope::commit::{CommitEnvelope, CommitHead, Kind, SnapshotFlags};
-use protocol::envelope::device_certificate::Role;
 use protocol::id::{BlobId, UploadId};
 use protocol::limits::PLAN_BLOBS_MAX;
 use protocol::refs::{PagedDigest, Reference, unpack};
@@ -14,11 +12,11 @@ use sqlx::PgConnection;
 
 use super::touch;
 use crate::api::commits::{Admitted, admit, append, parse};
+use crate::api::sources::admit_source;
 use crate::api::{Json, Path};
-use crate::auth::Session;
+use crate::caller::Caller;
 use crate::db::refs::{Applied, Applying};
-use crate::db::sources::SourceRow;
-use crate::db::{self, SourceKey, UploadKey, VaultKey};
+use crate::db::{self, UploadKey};
 use crate::error::{ApiResult, broken_rule, invalid, invalid_envelope};
 use crate::state::{AppState, commit};
 
@@ -26,30 +24,32 @@ use crate::state::{AppState, commit};
 /// session has ended by it.
 pub async fn commit_upload(
     State(state): State<AppState>,
-    session: Session,
+    caller: Caller,
     Path(id): Path<UploadId>,
     Json(request): Json<CommitUploadRequest>,
 ) -> ApiResult<axum::Json<CommitResponse>> {
+    caller.check_writes()?;
     let envelope = CommitEnvelope::parse(request.envelope.0.clone()).map_err(invalid_envelope)?;
     let Kind::Snapshot(flags) = envelope.head.kind else {
         return Err(invalid("settings are committed without an upload"));
     };
     let mut tx = state.begin().await?;
-    let upload = match touch(&mut tx, &session, &id).await {
+    let upload = match touch(&mut tx, &caller, &id).await {
         Ok(upload) => upload,
         // Perhaps it ended by this very commit.
         Err(ended) => {
             let vault = &envelope.head.vault;
-            let answer = db::commits::find_answer(&mut tx, session.account, vault, &request.key).await?;
-            return answer.map(axum::Json).ok_or(ended);
+            let answer = db::commits::find_answer(&mut tx, caller.account(), vault, &request.key).await?;
+            return answer.filter(|_| caller.sees(vault)).map(axum::Json).ok_or(ended);
         }
     };
     parse(request.envelope, &upload.vault_id)?;
-    let account_state = match admit(&state, &mut tx, &session, upload.vault, &envelope, &request.key).await? {
+    let account_state = match admit(&state, &mut tx, &caller, upload.vault, &envelope, &request.key).await? {
         Admitted::Before(answer) => return Ok(axum::Json(answer)),
         Admitted::Now(account_state) => account_state,
     };
-    let source = admit_source(&mut tx, upload.vault, &envelope.head, flags, &account_state).await?;
+    let source = envelope.head.source.as_ref().ok_or_else(|| broken_rule("a snapshot names no source"))?;
+    let source = admit_source(&mut tx, upload.vault, source, &envelope.head, &account_state).await?;
     let to = Applying {
         vault: upload.vault,
         source,
@@ -58,41 +58,10 @@ pub async fn commit_upload(
         write_zones: state.copies(&mut tx).await?.write_zones,
     };
     apply_references(&mut tx, to, &envelope.head, flags).await?;
-    let answer = append(&mut tx, &session, upload.vault, Some(source), &envelope, &request.key).await?;
+    let answer = append(&mut tx, &caller, upload.vault, Some(source), &envelope, &request.key).await?;
     db::uploads::delete(&mut tx, upload.key).await?;
     commit(tx).await?;
     Ok(axum::Json(answer))
-}
-
-/// The first snapshot of a source binds it to its writer; a partial one is allowed only before a complete one.
-async fn admit_source(
-    conn: &mut PgConnection,
-    vault: VaultKey,
-    head: &CommitHead,
-    flags: SnapshotFlags,
-    account_state: &AccountState,
-) -> ApiResult<SourceKey> {
-    let id = head.source.ok_or_else(|| broken_rule("a snapshot names no source"))?;
-    let Some(source) = db::sources::find(conn, vault, &id).await? else {
-        return Ok(db::sources::insert(conn, vault, &id, head.device, !flags.partial).await?);
-    };
-    check_writer(head, &source, account_state)?;
-    match (source.complete, flags.partial) {
-        (true, true) => return Err(broken_rule("a partial snapshot of a source that has a complete one")),
-        (false, false) => db::sources::set_complete(conn, source.key).await?,
-        _ => {}
-    }
-    Ok(source.key)
-}
-
-/// The identity and full devices write to any source, an appending device to its own alone.
-fn check_writer(head: &CommitHead, source: &SourceRow, account_state: &AccountState) -> ApiResult<()> {
-    let Some(device) = head.device else { return Ok(()) };
-    let role = account_state.device(&device).map(|certificate| certificate.role);
-    if role == Some(Role::Full) || source.device == Some(device) {
-        return Ok(());
-    }
-    Err(broken_rule("the source is another device's"))
 }
 
 /// Changes the source's reference intervals by the staged list, if it is the one that the head names.

@@ -16,7 +16,7 @@ use server::error::ApiError;
 use sqlx::PgConnection;
 
 use super::{Json, Path, vaults};
-use crate::auth::Session;
+use crate::caller::Caller;
 use crate::db;
 use crate::db::uploads::UploadRow;
 use crate::error::{ApiResult, invalid};
@@ -30,12 +30,13 @@ pub use receipts::put_receipts;
 /// Opens a session, or finds the open one of the same key.
 pub async fn open_upload(
     State(state): State<AppState>,
-    session: Session,
+    caller: Caller,
     Path(id): Path<VaultId>,
     Json(request): Json<OpenUploadRequest>,
 ) -> ApiResult<axum::Json<OpenUploadResponse>> {
+    caller.check_writes()?;
     let mut tx = state.begin().await?;
-    let vault = vaults::find(&mut tx, &session, &id).await?;
+    let vault = vaults::find(&mut tx, &caller, &id).await?;
     let fresh = random::id(UploadId::from_bytes);
     let upload = db::uploads::open(&mut tx, vault, &request.key, &fresh).await?;
     let copies = state.copies(&mut tx).await?;
@@ -52,7 +53,7 @@ pub async fn open_upload(
 /// the same session; it alone may be empty. Whether all pages together are the commit's list, its digest tells.
 pub async fn stage_refs(
     State(state): State<AppState>,
-    session: Session,
+    caller: Caller,
     Path((id, page)): Path<(UploadId, u32)>,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> ApiResult<StatusCode> {
@@ -66,14 +67,16 @@ pub async fn stage_refs(
         ));
     }
     let mut tx = state.begin().await?;
-    let upload = touch(&mut tx, &session, &id).await?;
+    let upload = touch(&mut tx, &caller, &id).await?;
     db::refs::stage(&mut tx, upload.key, i32::try_from(page).map_err(invalid)?, &body).await?;
     commit(tx).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The caller's open session of this id, extended.
-async fn touch(conn: &mut PgConnection, session: &Session, id: &UploadId) -> ApiResult<UploadRow> {
-    let upload = db::uploads::touch(conn, session.account, id).await?;
-    upload.ok_or_else(|| ApiError::new(ErrorCode::UploadExpired, "no such upload, or it ended"))
+/// The caller's open session of this id, extended. A device that only reads has none.
+async fn touch(conn: &mut PgConnection, caller: &Caller, id: &UploadId) -> ApiResult<UploadRow> {
+    caller.check_writes()?;
+    let upload = db::uploads::touch(conn, caller.account(), id).await?;
+    let own = upload.filter(|upload| caller.sees(&upload.vault_id));
+    own.ok_or_else(|| ApiError::new(ErrorCode::UploadExpired, "no such upload, or it ended"))
 }

@@ -15,7 +15,7 @@ use sqlx::PgConnection;
 
 use super::touch;
 use crate::api::{Json, Path, blobs::issue_grant};
-use crate::auth::Session;
+use crate::caller::Caller;
 use crate::copies::Copies;
 use crate::db;
 use crate::db::blobs::PlannedBlob;
@@ -29,13 +29,13 @@ use crate::{groups, random};
 /// Every blob is either had by this vault, durably, or gets a group; all become the session's.
 pub async fn plan_upload(
     State(state): State<AppState>,
-    session: Session,
+    caller: Caller,
     Path(id): Path<UploadId>,
     Json(request): Json<PlanRequest>,
 ) -> ApiResult<axum::Json<PlanResponse>> {
     let wanted = unpack_sized(&request.blobs).map_err(invalid)?;
     let mut tx = state.begin().await?;
-    let upload = touch(&mut tx, &session, &id).await?;
+    let upload = touch(&mut tx, &caller, &id).await?;
     let copies = state.copies(&mut tx).await?;
     let planned = db::blobs::plan(&mut tx, upload.key, &wanted).await?;
     let keys: Vec<_> = planned.iter().map(|blob| blob.key).collect();

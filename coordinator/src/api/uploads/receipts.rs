@@ -11,7 +11,7 @@ use protocol::uploads::{ReceiptsRequest, ReceiptsResponse, RefusedReceipt};
 
 use super::touch;
 use crate::api::{Json, Path};
-use crate::auth::Session;
+use crate::caller::Caller;
 use crate::db;
 use crate::db::receipts::{ProvenCopy, ReceiptSigner};
 use crate::db::uploads::{GrantRow, UploadRow};
@@ -22,7 +22,7 @@ use crate::state::{App, AppState, commit};
 /// Counts those receipts that prove something; says of the others why they do not.
 pub async fn put_receipts(
     State(state): State<AppState>,
-    session: Session,
+    caller: Caller,
     Path(id): Path<UploadId>,
     Json(request): Json<ReceiptsRequest>,
 ) -> ApiResult<axum::Json<ReceiptsResponse>> {
@@ -30,7 +30,7 @@ pub async fn put_receipts(
         return Err(invalid("too many receipts"));
     }
     let mut tx = state.begin().await?;
-    let upload = touch(&mut tx, &session, &id).await?;
+    let upload = touch(&mut tx, &caller, &id).await?;
     let nodes: Vec<NodeId> = request.receipts.iter().filter_map(claimed_node).collect();
     let signers = db::receipts::find_signers(&mut tx, &nodes).await?;
     let verified: Vec<_> = request.receipts.iter().map(|receipt| verify(receipt, &signers)).collect();

@@ -12,6 +12,7 @@ use coordinator::health::Timings;
 use coordinator::start;
 use coordinator::state::AppState;
 use protocol::error::{ErrorBody, ErrorCode};
+use protocol::limits::SOURCE_OVERDUE_SECONDS;
 use protocol::routes::Route;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -41,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) replicas: Option<u32>,
     pub(crate) web: Option<PathBuf>,
     pub(crate) client_address_header: Option<&'static str>,
+    /// In seconds.
+    pub(crate) overdue_after: Option<u64>,
 }
 
 impl Server {
@@ -65,6 +68,7 @@ impl Server {
             replicas: options.replicas,
             registration: if options.registration_open { Registration::Open } else { Registration::Closed },
             client_address_header: options.client_address_header.map(|name| name.parse().unwrap()),
+            overdue_after: options.overdue_after.unwrap_or(SOURCE_OVERDUE_SECONDS),
             log: "info".into(),
             log_json: false,
         };
