@@ -1,30 +1,25 @@
-//! A signed-in, unlocked account.
+//! A signed-in, unlocked account: its owner's, or as a device that was admitted to it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use crypto::password::Login;
-use crypto::sign::IdentityKey;
-use crypto::vault::VaultKeys;
+use crypto::seal::DeviceWrapKey;
+use crypto::sign::{Author, DeviceKey, IdentityKey};
 use protocol::bytes::Base64Array;
 use protocol::envelope::EnvelopeHash;
 use protocol::envelope::account_state::AccountState;
 use protocol::error::ErrorCode;
-use protocol::id::VaultId;
+use protocol::id::{DeviceId, EnrolmentId, VaultId};
 use protocol::nodes::NodesResponse;
 use protocol::sessions::AccountRole;
+use protocol::signature::PublicKey;
 
 use crate::api::Client;
 use crate::error::Error;
+use crate::keys::{KeyRing, UnlockedVault};
 use crate::pin::{ChainPin, Pin};
 use crate::vault::Vault;
-
-/// A vault whose keys were verified.
-pub(crate) struct UnlockedVault {
-    pub(crate) vault: VaultId,
-    pub(crate) keys: Arc<VaultKeys>,
-}
 
 /// A signed-in account. Cheap to clone; its keys are overwritten when the last clone is dropped.
 #[derive(Clone)]
@@ -32,36 +27,70 @@ pub struct Account(Rc<Inner>);
 
 struct Inner {
     client: Client,
-    login: Login,
-    role: AccountRole,
-    identity: IdentityKey,
+    /// What pins are remembered under: the owner's login, or the device's id.
+    name: String,
+    signer: Signer,
+    identity: PublicKey,
     states: RefCell<Vec<Rc<AccountState>>>,
-    vaults: Vec<UnlockedVault>,
+    vaults: RefCell<Vec<UnlockedVault>>,
     pin: RefCell<Pin>,
+}
+
+/// Who works with the account, and with what keys.
+pub(crate) enum Signer {
+    /// Its owner.
+    Owner(Owner),
+    /// One of its devices.
+    Device(EnrolledDevice),
+}
+
+/// The owner's keys.
+pub(crate) struct Owner {
+    pub(crate) login: Login,
+    pub(crate) role: AccountRole,
+    pub(crate) identity: IdentityKey,
+    pub(crate) wrap_key: crypto::account::WrapKey,
+}
+
+/// A device's keys.
+pub(crate) struct EnrolledDevice {
+    pub(crate) key: Rc<DeviceKey>,
+    pub(crate) wrap_key: DeviceWrapKey,
+    pub(crate) enrolment: EnrolmentId,
 }
 
 impl Account {
     pub(crate) fn new(
         client: Client,
-        login: Login,
-        role: AccountRole,
-        identity: IdentityKey,
+        signer: Signer,
         states: Vec<Rc<AccountState>>,
         vaults: Vec<UnlockedVault>,
         pin: Pin,
     ) -> Self {
-        let (states, pin) = (RefCell::new(states), RefCell::new(pin));
-        Self(Rc::new(Inner { client, login, role, identity, states, vaults, pin }))
+        let name = match &signer {
+            Signer::Owner(owner) => owner.login.as_str().to_owned(),
+            Signer::Device(device) => device.key.device().to_string(),
+        };
+        let (identity, states, vaults) = (pin.identity, RefCell::new(states), RefCell::new(vaults));
+        Self(Rc::new(Inner { client, name, signer, identity, states, vaults, pin: RefCell::new(pin) }))
     }
 
-    /// By what login.
+    /// By what login; for a device, its id.
     pub fn login(&self) -> &str {
-        self.0.login.as_str()
+        &self.0.name
     }
 
     /// What it may do on the server.
     pub fn role(&self) -> AccountRole {
-        self.0.role
+        match &self.0.signer {
+            Signer::Owner(owner) => owner.role,
+            Signer::Device(_) => AccountRole::Member,
+        }
+    }
+
+    /// The device that this is, unless it is the owner.
+    pub fn device(&self) -> Option<DeviceId> {
+        self.author().device()
     }
 
     /// Ends the session.
@@ -74,21 +103,62 @@ impl Account {
         self.0.client.nodes().await
     }
 
-    /// Opens the account's vault: reads its log and verifies every commit.
+    /// Opens the account's first vault, the one that takes uploads: reads its log and verifies every commit.
     ///
     /// # Errors
     /// [`Error::Untrusted`] where the log is not what was signed, or less than what this device saw before.
     pub async fn open_vault(&self) -> Result<Vault, Error> {
-        let unlocked = self.0.vaults.first().ok_or_else(|| Error::untrusted("the account has no vault"))?;
-        Vault::open(self.clone(), unlocked.vault, unlocked.keys.clone()).await
+        let first = self.newest_state().body.vault_keys.first().map(|row| row.vault);
+        let first = first.ok_or_else(|| Error::untrusted("the account has no vault"))?;
+        self.open(first).await
+    }
+
+    /// Opens all vaults that it holds keys of, in the order in which they were made.
+    ///
+    /// # Errors
+    /// As [`Account::open_vault`].
+    pub async fn open_vaults(&self) -> Result<Vec<Vault>, Error> {
+        let mut opened = Vec::new();
+        for vault in self.vaults() {
+            opened.push(self.open(vault).await?);
+        }
+        Ok(opened)
+    }
+
+    async fn open(&self, vault: VaultId) -> Result<Vault, Error> {
+        let keys = self.keys(&vault).ok_or_else(|| Error::untrusted("a vault without keys"))?;
+        Vault::open(self.clone(), vault, keys).await
     }
 
     pub(crate) fn client(&self) -> &Client {
         &self.0.client
     }
 
-    pub(crate) fn identity(&self) -> &IdentityKey {
-        &self.0.identity
+    /// Who signs what is written.
+    pub(crate) fn author(&self) -> Author<'_> {
+        match &self.0.signer {
+            Signer::Owner(owner) => Author::Identity(&owner.identity),
+            Signer::Device(device) => Author::Device(&device.key),
+        }
+    }
+
+    pub(crate) fn signer(&self) -> &Signer {
+        &self.0.signer
+    }
+
+    /// The account's identity, by which everything is verified.
+    pub(crate) fn identity(&self) -> PublicKey {
+        self.0.identity
+    }
+
+    /// The vaults that it holds keys of, in the order of the account state.
+    pub(crate) fn vaults(&self) -> Vec<VaultId> {
+        self.0.vaults.borrow().iter().map(|unlocked| unlocked.vault).collect()
+    }
+
+    pub(crate) fn keys(&self, vault: &VaultId) -> Option<KeyRing> {
+        let vaults = self.0.vaults.borrow();
+        vaults.iter().find(|unlocked| unlocked.vault == *vault).map(|unlocked| unlocked.keys.clone())
     }
 
     pub(crate) fn newest_state(&self) -> Rc<AccountState> {
@@ -100,29 +170,39 @@ impl Account {
         self.0.states.borrow().get(usize::try_from(seq).ok()?).cloned()
     }
 
-    /// Reads and verifies the account states that came since.
+    /// Reads and verifies the account states that came since, and the vault keys that they list.
     ///
     /// # Errors
     /// [`Error::Untrusted`]: a hard stop.
     pub(crate) async fn refresh_states(&self) -> Result<(), Error> {
+        let mut newest = self.newest_state();
+        let mut came = Vec::new();
         loop {
-            let newest = self.newest_state();
             let bytes = match self.0.client.account_state(newest.seq + 1).await {
                 Ok(bytes) => bytes,
-                Err(error) if error.code() == Some(ErrorCode::NotFound) => return Ok(()),
+                Err(error) if error.code() == Some(ErrorCode::NotFound) => break,
                 Err(error) => return Err(error),
             };
-            let state = AccountState::verify(&bytes, &self.0.identity.public())?;
+            let state = AccountState::verify(&bytes, &self.0.identity)?;
             state.check_follows(&newest)?;
-            let pin = {
-                let mut pin = self.0.pin.borrow_mut();
-                pin.account_state = ChainPin { seq: state.seq, hash: Base64Array(state.hash) };
-                pin.iterations = state.body.kdf.iterations;
-                pin.clone()
-            };
-            self.0.client.platform.save_pin(self.login(), &pin).await;
-            self.0.states.borrow_mut().push(Rc::new(state));
+            newest = Rc::new(state);
+            came.push(newest.clone());
         }
+        if came.is_empty() {
+            return Ok(());
+        }
+        let pin = {
+            let mut pin = self.0.pin.borrow_mut();
+            pin.account_state = ChainPin { seq: newest.seq, hash: Base64Array(newest.hash) };
+            pin.iterations = newest.body.kdf.iterations;
+            pin.clone()
+        };
+        self.0.client.platform.save_pin(self.login(), &pin).await;
+        // Somebody else may have read the same states meanwhile.
+        let mut states = self.0.states.borrow_mut();
+        let known = states.len() as u64;
+        states.extend(came.into_iter().filter(|state| state.seq >= known));
+        Ok(())
     }
 
     pub(crate) fn pinned_head(&self, vault: &VaultId) -> Option<ChainPin> {

@@ -4,12 +4,10 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use ::backup::{BlobSource, decompress};
 use bytes::Bytes;
 use crypto::blob::{BlobKind, Codec, open_blob};
-use crypto::vault::VaultKeys;
 use futures_util::future::try_join_all;
 use protocol::blob_list::{StoredBlob, unpack_stored};
 use protocol::blobs::LocatedGroup;
@@ -19,6 +17,7 @@ use protocol::uploads::NodeGrant;
 
 use crate::api::Client;
 use crate::error::Error;
+use crate::keys::KeyRing;
 
 /// A node that failed is asked last for this long.
 const AVOID_MS: u64 = 30_000;
@@ -34,7 +33,7 @@ pub(crate) struct Fetcher(Rc<Inner>);
 
 struct Inner {
     client: Client,
-    keys: Arc<VaultKeys>,
+    keys: KeyRing,
     avoid_until_ms: RefCell<HashMap<NodeId, u64>>,
     trees: RefCell<TreeCache>,
 }
@@ -47,7 +46,7 @@ struct TreeCache {
 }
 
 impl Fetcher {
-    pub(crate) fn new(client: Client, keys: Arc<VaultKeys>) -> Self {
+    pub(crate) fn new(client: Client, keys: KeyRing) -> Self {
         Self(Rc::new(Inner { client, keys, avoid_until_ms: RefCell::default(), trees: RefCell::default() }))
     }
 
@@ -155,7 +154,7 @@ impl Fetcher {
 
     /// `None` if the bytes are not the blob, or not one of the expected kinds.
     async fn open(&self, id: BlobId, bytes: Bytes, expected: &[BlobKind]) -> Result<Option<Opened>, Error> {
-        let keys = self.0.keys.clone();
+        let keys = self.0.keys.get();
         let expected = expected.to_vec();
         let work = move |backend| async move {
             let frame = open_blob(&backend, &keys, &id, &bytes, &expected).await.ok()?;

@@ -2,7 +2,6 @@
 //! signed account state confirms it, and what was pinned on this device must still hold.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use crypto::Secret as _;
 use crypto::account::{AccountKey, WrapKey};
@@ -17,9 +16,10 @@ use protocol::sessions::{LoginRequest, LoginResponse};
 use protocol::signature::PublicKey;
 use protocol::vaults::VaultEntry;
 
-use crate::account::{Account, UnlockedVault};
+use crate::account::{Account, Owner, Signer};
 use crate::api::Client;
 use crate::error::Error;
+use crate::keys::{KeyRing, UnlockedVault};
 use crate::pin::{ChainPin, Pin};
 
 /// What a password stands for, and how it came to.
@@ -88,7 +88,8 @@ impl Client {
             None => self.verify_states(credentials, &answer, &identity.public(), None).await?,
         };
         let newest = states.last().expect("there is a state for each number from 0");
-        let vaults = self.unlock_vaults(&account_key.derive_wrap_key(), newest).await?;
+        let wrap_key = account_key.derive_wrap_key();
+        let vaults = self.unlock_vaults(&wrap_key, newest).await?;
         let pin = Pin {
             identity: identity.public(),
             iterations: newest.body.kdf.iterations,
@@ -96,7 +97,8 @@ impl Client {
             vaults: pinned.map(|pin| pin.vaults).unwrap_or_default(),
         };
         self.platform.save_pin(login, &pin).await;
-        Ok(Account::new(self.clone(), credentials.login.clone(), answer.role, identity, states, vaults, pin))
+        let owner = Owner { login: credentials.login.clone(), role: answer.role, identity, wrap_key };
+        Ok(Account::new(self.clone(), Signer::Owner(owner), states, vaults, pin))
     }
 
     async fn unwrap_account(
@@ -164,7 +166,7 @@ impl Client {
                 return Err(Error::untrusted("the server shows a vault that the account does not have"));
             }
             let keys = self.unlock_vault(wrap_key, state, &entry).await?;
-            vaults.push(UnlockedVault { vault: entry.vault, keys: Arc::new(keys) });
+            vaults.push(UnlockedVault { vault: entry.vault, keys: KeyRing::new(keys) });
         }
         let shown = |vault: &VaultId| vaults.iter().any(|unlocked| unlocked.vault == *vault);
         if !state.body.vault_keys.iter().all(|row| shown(&row.vault)) {

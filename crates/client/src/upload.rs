@@ -100,7 +100,7 @@ pub(crate) fn channel(
     let (queue, receiver) = mpsc::unbounded_channel();
     let uploader = Uploader {
         client: vault.client().clone(),
-        keys: vault.keys().clone(),
+        keys: vault.keys(),
         compress: !vault.chain().settings().is_some_and(|settings| settings.compression_off),
         fetcher: vault.fetcher().clone(),
         queue,
