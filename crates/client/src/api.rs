@@ -11,7 +11,7 @@ use protocol::accounts::{PreloginRequest, PreloginResponse, RegisterRequest, Reg
 use protocol::blob_list::{SizedBlob, pack_ids, pack_sized, unpack_ids};
 use protocol::blobs::{LocateRequest, LocateResponse};
 use protocol::bytes::Base64;
-use protocol::commits::split_envelopes;
+use protocol::commits::{AppendCommitRequest, split_envelopes};
 use protocol::error::{ErrorBody, ErrorCode};
 use protocol::id::{BlobId, IdempotencyKey, UploadId, VaultId};
 use protocol::nodes::NodesResponse;
@@ -97,6 +97,14 @@ impl Client {
     pub(crate) async fn commits(&self, vault: VaultId, from: u64) -> Result<Vec<Vec<u8>>, Error> {
         let bytes = self.get_octets(routes::COMMITS, &[&vault], &format!("?from={from}")).await?;
         split_envelopes(&bytes).map_err(|error| Error::untrusted(error.to_string()))
+    }
+
+    pub(crate) async fn append_commit(
+        &self,
+        vault: VaultId,
+        request: &AppendCommitRequest,
+    ) -> Result<CommitResponse, Error> {
+        self.repeat(routes::APPEND_COMMIT, &[&vault], request).await
     }
 
     pub(crate) async fn sources(&self, vault: VaultId) -> Result<SourcesResponse, Error> {

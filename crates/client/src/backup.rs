@@ -139,7 +139,7 @@ impl Vault {
         let mut changes = Vec::new();
         for path in paths {
             let path = Path::parse(path)?;
-            let root = self.newest_root(source).ok_or_else(|| Error::NotFound(path.to_string()))?;
+            let root = self.root(source.into())?.ok_or_else(|| Error::NotFound(path.to_string()))?;
             let entry = self.entry(&root, &path).await?;
             let (parents, name) = path.split().ok_or_else(|| Error::NotFound(path.to_string()))?;
             removals.push(Change::Remove { parents: parents.to_vec(), name: name.clone() });

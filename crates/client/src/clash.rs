@@ -14,7 +14,7 @@ impl Vault {
     /// # Errors
     /// [`Error::Clash`], and those of reading the folders that the paths lead through.
     pub(crate) async fn check_clashes(&self, source: SourceId, paths: &[&Path]) -> Result<(), Error> {
-        self.check_folder(self.newest_root(source), paths, 0).await
+        self.check_folder(self.root(source.into())?, paths, 0).await
     }
 
     async fn check_folder(&self, tree: Option<BlobId>, paths: &[&Path], depth: usize) -> Result<(), Error> {

@@ -5,11 +5,12 @@ use ::backup::{Entry, FilePlan, FileVerifier, Node, Piece, Walk, plan_file};
 use async_stream::try_stream;
 use crypto::blob::BlobKind;
 use futures_util::stream::{LocalBoxStream, Stream, StreamExt as _, TryStreamExt as _};
-use protocol::id::{BlobId, SourceId};
+use protocol::id::BlobId;
 
 use crate::archive::Archive;
 use crate::error::Error;
 use crate::fetch::Fetcher;
+use crate::history::SnapshotRef;
 use crate::path::Path;
 use crate::vault::Vault;
 
@@ -39,13 +40,17 @@ pub struct FolderDownload {
 }
 
 impl Vault {
-    /// Restores one file of a source's newest snapshot.
+    /// Restores one file of a snapshot.
     ///
     /// # Errors
     /// [`Error::NotFound`] also for what is not a file; in the stream, [`Error::Unreadable`] and [`Error::Damaged`].
-    pub async fn open_file(&self, source: SourceId, path: &[String]) -> Result<FileDownload, Error> {
+    pub async fn open_file<N: AsRef<[u8]>>(
+        &self,
+        snapshot: impl Into<SnapshotRef>,
+        path: &[N],
+    ) -> Result<FileDownload, Error> {
         let path = Path::parse(path)?;
-        let root = self.newest_root(source).ok_or_else(|| Error::NotFound(path.to_string()))?;
+        let root = self.root(snapshot.into())?.ok_or_else(|| Error::NotFound(path.to_string()))?;
         let entry = self.entry(&root, &path).await?;
         let Node::File { size, .. } = entry.node else { return Err(Error::NotFound(path.to_string())) };
         let name = String::from_utf8_lossy(entry.name.as_bytes()).into_owned();
@@ -69,16 +74,25 @@ impl Vault {
         Ok(FileDownload { name, size, stream: stream.boxed_local() })
     }
 
-    /// Restores files and folders of a source's newest snapshot as one zip archive.
+    /// Restores files and folders of a snapshot as one zip archive; the root's path stands for all of it.
     ///
     /// # Errors
     /// [`Error::NotFound`] if one of them is not there; in the stream as [`Vault::open_file`].
-    pub async fn open_zip(&self, source: SourceId, paths: &[Vec<String>]) -> Result<FolderDownload, Error> {
+    pub async fn open_zip<N: AsRef<[u8]>>(
+        &self,
+        snapshot: impl Into<SnapshotRef>,
+        paths: &[Vec<N>],
+    ) -> Result<FolderDownload, Error> {
+        let snapshot = snapshot.into();
         let mut entries = Vec::new();
         for path in paths {
             let path = Path::parse(path)?;
-            let root = self.newest_root(source).ok_or_else(|| Error::NotFound(path.to_string()))?;
-            entries.push(self.entry(&root, &path).await?);
+            if path.is_root() {
+                entries.extend(self.directory(snapshot, &path).await?);
+            } else {
+                let root = self.root(snapshot)?.ok_or_else(|| Error::NotFound(path.to_string()))?;
+                entries.push(self.entry(&root, &path).await?);
+            }
         }
         let name = match &entries[..] {
             [only] => format!("{}.zip", String::from_utf8_lossy(only.name.as_bytes())),

@@ -63,6 +63,9 @@ pub enum Error {
     /// A name that a backup cannot have.
     #[error("{0} cannot be a name in a backup")]
     Name(String),
+    /// Not a glob.
+    #[error("the pattern cannot be used: {0}")]
+    Pattern(#[from] globset::Error),
     /// Something else has this name already.
     #[error("{path} is {taken_by} in the backup; rename it, or delete what is there first. Nothing was sent")]
     Clash {
@@ -86,6 +89,9 @@ pub enum Error {
     /// A folder has so many entries that even the index of its pages does not fit into one blob.
     #[error("a folder has too many entries for one backup: {0}")]
     TooLarge(#[from] FrameError),
+    /// The vault has a newer key than this device was given.
+    #[error("the vault's key number {0} has not arrived on this device yet")]
+    UnknownEpoch(u32),
     /// Others kept writing to the vault at the same time.
     #[error("the vault was changed by somebody else at the same time; try again")]
     Busy,

@@ -11,9 +11,28 @@ pub struct Path(Vec<Name>);
 impl Path {
     /// # Errors
     /// [`Error::Name`] for a name that a backup cannot have.
-    pub fn parse(names: &[String]) -> Result<Self, Error> {
-        let name = |name: &String| Name::new(name.as_bytes()).map_err(|_| Error::Name(name.clone()));
+    pub fn parse<N: AsRef<[u8]>>(names: &[N]) -> Result<Self, Error> {
+        let name = |name: &N| {
+            let bytes = name.as_ref();
+            Name::new(bytes).map_err(|_| Error::Name(String::from_utf8_lossy(bytes).into_owned()))
+        };
         names.iter().map(name).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub(crate) fn beneath(mut parents: Vec<Name>, name: Name) -> Self {
+        parents.push(name);
+        Self(parents)
+    }
+
+    /// The bytes of its names, with `/` between them.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let names: Vec<_> = self.0.iter().map(Name::as_bytes).collect();
+        names.join(&b'/')
+    }
+
+    /// Whether it has no names.
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The directories above, and the entry's own name; `None` for the root.
@@ -27,7 +46,8 @@ impl Path {
         Self(self.0[..len].to_vec()).to_string()
     }
 
-    pub(crate) fn names(&self) -> &[Name] {
+    /// Its names, from the root down.
+    pub fn names(&self) -> &[Name] {
         &self.0
     }
 }

@@ -171,15 +171,7 @@ async fn prepare(
 }
 
 fn first_settings(uploads: SourceId) -> Settings {
-    let uploads = Source {
-        source: uploads,
-        name: UPLOADS_NAME.to_owned(),
-        path: Vec::new(),
-        exclude: Vec::new(),
-        paused: false,
-        device: None,
-        extensions: Vec::new(),
-    };
+    let uploads = Source::new(uploads, UPLOADS_NAME.to_owned(), None);
     Settings {
         vault_name: VAULT_NAME.to_owned(),
         sources: vec![uploads],

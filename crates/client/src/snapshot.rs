@@ -6,7 +6,6 @@ use std::rc::Rc;
 use ::backup::{Change, NewDirectory, WrittenDirectory, diff, edit};
 use crypto::blob::BlobKind;
 use crypto::commit::{NewBody, NewCommit, Snapshot, seal_commit};
-use crypto::sign::Author;
 use protocol::blob_list::{SizedBlob, unpack_stored};
 use protocol::bytes::Base64;
 use protocol::envelope::EnvelopeHash;
@@ -22,7 +21,7 @@ use crate::upload::{self, Planned, Sent, Uploader};
 use crate::vault::Vault;
 
 /// How often a snapshot is put on top of another's commit that came first.
-const RACES_MAX: usize = 8;
+pub(crate) const RACES_MAX: usize = 8;
 /// Of what the coordinator claims to hold already, one in so many is read back, and no fewer than the second number.
 const CLAIMS_CHECKED: (usize, usize) = (100, 8);
 const DIRECTORY_MODE: u32 = 0o755;
@@ -110,8 +109,8 @@ impl Vault {
         Base {
             seq,
             prev,
-            root: log.and_then(|log| log.snapshots.last()).map(|(_, snapshot)| snapshot.root),
-            needs_baseline: log.is_none_or(|log| log.needs_baseline),
+            root: log.and_then(|log| log.snapshots.last()).map(|logged| logged.content.root),
+            needs_baseline: !log.is_some_and(|log| log.takes_increments_of(self.account().device())),
         }
     }
 
@@ -151,8 +150,8 @@ impl Vault {
             account_state_seq: state.seq,
         };
         let backend = client.platform.backend();
-        let author = Author::Identity(self.account().identity());
-        let envelope = seal_commit(&backend, self.keys(), author, &commit, client.platform.salt()).await?;
+        let author = self.account().author();
+        let envelope = seal_commit(&backend, &self.keys(), author, &commit, client.platform.salt()).await?;
         let request = CommitUploadRequest { envelope: Base64(envelope), key: self.idempotency_key() };
         Ok(client.commit_upload(upload, &request).await?.seq)
     }
@@ -202,7 +201,7 @@ impl Vault {
         Ok(())
     }
 
-    fn idempotency_key(&self) -> IdempotencyKey {
+    pub(crate) fn idempotency_key(&self) -> IdempotencyKey {
         let random = self.client().platform.random();
         IdempotencyKey::from_bytes(random).expect("16 random bytes are not all zero")
     }

@@ -3,8 +3,8 @@
 
 use crypto::account::AccountKey;
 use crypto::commit::{
-    Body, BodyError, CommitError, DeviceName, NewBody, NewCommit, Settings, Snapshot, Source, open_commit,
-    seal_commit,
+    Body, BodyError, CommitError, DeviceName, NewBody, NewCommit, Settings, Snapshot, Source, SourceSettings,
+    open_commit, seal_commit,
 };
 use crypto::seal::{self, CommitBody};
 use crypto::sign::{Author, DeviceKey, IdentityKey};
@@ -59,15 +59,7 @@ fn snapshot() -> Snapshot {
 }
 
 fn uploads(byte: u8) -> Source {
-    Source {
-        source: source(byte),
-        name: "Browser".to_owned(),
-        path: Vec::new(),
-        exclude: Vec::new(),
-        paused: false,
-        device: None,
-        extensions: Vec::new(),
-    }
+    Source::new(source(byte), "Browser".to_owned(), None)
 }
 
 fn settings(sources: Vec<Source>) -> Settings {
@@ -96,7 +88,7 @@ fn foreign_commit(kind: Kind, body: &[u8]) -> CommitEnvelope {
     let head = CommitHead {
         kind,
         vault: vault(),
-        source: matches!(kind, Kind::Snapshot(_)).then(|| source(1)),
+        source: (kind != Kind::Settings).then(|| source(1)),
         seq: 1,
         prev: [5; 32],
         device: None,
@@ -241,6 +233,41 @@ fn a_snapshot_names_the_account_state_it_was_written_under() {
     assert!(matches!(snapshot().check_account_state(&state), Err(BodyError::Rule(_))));
 }
 
+/// Opening refuses every encoding but the one that is written, so that these bytes are also what is written.
+#[test]
+fn what_a_folder_leaves_out_has_these_bytes() {
+    let body = concat!(
+        "a2",   // {
+        "0001", // 0: 1,
+        "01a7", // 1: {
+        "0050",
+        "01010101010101010101010101010101", // 0: source id,
+        "0164",
+        "486f6d65", // 1: "Home",
+        "024a",
+        "2f686f6d652f6d69636b", // 2: "/home/mick",
+        "0381",
+        "45",
+        "2a2e746d70", // 3: ["*.tmp"],
+        "0550",
+        "05050505050505050505050505050505", // 5: device id,
+        "1840",
+        "1a06400000", // 64: 100 MiB,
+        "1841",
+        "f5", // 65: true }}
+    );
+    let opened = open(&foreign_commit(Kind::SourceSettings, &hex::decode(body).expect("hex")));
+    let entry = Source {
+        path: b"/home/mick".to_vec(),
+        exclude: vec![b"*.tmp".to_vec()],
+        larger_than: Some(100 << 20),
+        one_file_system: true,
+        ..Source::new(source(1), "Home".to_owned(), Some(device(5)))
+    };
+    let expected = SourceSettings { entry: Some(entry), extensions: Vec::new() };
+    assert_eq!(opened.expect("it opens"), Body::SourceSettings(expected));
+}
+
 #[test]
 fn a_device_writes_its_id_and_signature() {
     let device_key = DeviceKey::from_seed(device(5), &[6; 32]);
@@ -260,9 +287,10 @@ prop_compose! {
     fn any_source()(
         id in 1_u8.., name in ".{0,12}", path in prop::collection::vec(any::<u8>(), 0..20),
         exclude in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..6), 0..3),
-        paused in any::<bool>(), device_byte in 1_u8..,
+        paused in any::<bool>(), device_byte in 1_u8.., larger_than in any::<Option<u64>>(), one_file_system in any::<bool>(),
     ) -> Source {
-        Source { source: source(id), name, path, exclude, paused, device: Some(device(device_byte)), extensions: Vec::new() }
+        let folder = Source::new(source(id), name, Some(device(device_byte)));
+        Source { path, exclude, paused, larger_than, one_file_system, ..folder }
     }
 }
 

@@ -85,7 +85,7 @@ async fn folders_list_what_is_in_them() {
     let cluster = Cluster::start(3).await;
     let vault = Device::default().sign_up(&cluster).await.open_vault().await.expect("opens");
     let source = vault.uploads().expect("uploads");
-    assert_eq!(vault.list(source, &[]).await.expect("an empty vault"), []);
+    assert_eq!(vault.list(source, &path("")).await.expect("an empty vault"), []);
     back_up(
         &vault,
         &[("photos/a.jpg", noise(1, 2000)), ("photos/2024/b.jpg", noise(2, 3000)), ("c.txt", vec![1])],
@@ -114,7 +114,7 @@ async fn a_deleted_folder_is_gone_and_its_undo_brings_it_back() {
     back_up(&vault, &files).await.expect("backs up");
 
     let removed = vault.remove(source, &[path("folder")]).await.expect("deletes");
-    assert_eq!(vault.list(source, &[]).await.expect("lists").len(), 1);
+    assert_eq!(vault.list(source, &path("")).await.expect("lists").len(), 1);
     assert!(restore(&vault, source, "folder/a").await.is_err());
     assert!(vault.remove(source, &[path("folder")]).await.is_err(), "it is not there any more");
 
@@ -194,7 +194,8 @@ async fn operations_on_one_vault_at_once_lose_nothing() {
     removed.expect("deletes");
     more.expect("backs up");
     let vault = Device::default().open(&cluster).await;
-    let names: Vec<_> = vault.list(source, &[]).await.expect("lists").into_iter().map(|it| it.name).collect();
+    let names: Vec<_> =
+        vault.list(source, &path("")).await.expect("lists").into_iter().map(|it| it.name).collect();
     assert_eq!(names, ["third"]);
     assert_restores(&vault, &third).await;
 }
@@ -215,7 +216,7 @@ async fn a_file_never_takes_the_place_of_a_folder_nor_a_folder_of_a_file() {
     }
     let error = back_up(&vault, &[("x", vec![2]), ("x/y", vec![3])]).await.expect_err("both at once");
     assert!(error.to_string().starts_with("/x is a file that is being backed up with it"), "{error}");
-    assert_eq!(vault.list(vault.uploads().expect("uploads"), &[]).await.expect("lists").len(), 2);
+    assert_eq!(vault.list(vault.uploads().expect("uploads"), &path("")).await.expect("lists").len(), 2);
     assert_restores(&vault, &files).await;
     back_up(&vault, &[("photos/a.jpg", noise(2, 2000))]).await.expect("a file takes the place of a file");
 }

@@ -2,5 +2,6 @@
 
 mod backup;
 mod failures;
+mod history;
 mod native;
 mod trust;

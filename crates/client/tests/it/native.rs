@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use client::{Account, BackupSummary, Client, Error, Job, NewFile, Pin, Platform, Progress, ReadAt, Vault};
+use client::{
+    Account, BackupSummary, Client, Error, Job, NewFile, Pin, Platform, Progress, ReadAt, SnapshotRef, Vault,
+};
 use crypto::Backend;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::TryStreamExt as _;
-use protocol::id::SourceId;
 use testkit::cluster::Cluster;
 
 pub(crate) const LOGIN: &str = "alice@example.com";
@@ -120,8 +121,12 @@ pub(crate) async fn back_up(vault: &Vault, files: &[(&str, Vec<u8>)]) -> Result<
     vault.backup(files, &Rc::<Progress>::default()).await
 }
 
-pub(crate) async fn restore(vault: &Vault, source: SourceId, name: &str) -> Result<Vec<u8>, Error> {
-    let download = vault.open_file(source, &path(name)).await?;
+pub(crate) async fn restore(
+    vault: &Vault,
+    snapshot: impl Into<SnapshotRef>,
+    name: &str,
+) -> Result<Vec<u8>, Error> {
+    let download = vault.open_file(snapshot, &path(name)).await?;
     let chunks: Vec<Vec<u8>> = download.stream.try_collect().await?;
     Ok(chunks.concat())
 }

@@ -11,7 +11,7 @@ use protocol::limits::{KDF_ITERATIONS_DEFAULT, KDF_ITERATIONS_MAX, KDF_ITERATION
 use serde_json::{Value, json};
 use testkit::cluster::Cluster;
 
-use crate::native::{Device, LOGIN, PASSPHRASE, back_up, noise};
+use crate::native::{Device, LOGIN, PASSPHRASE, back_up, noise, path};
 
 /// Changes what the coordinator stored, as its operator could.
 fn tamper(cluster: &Cluster, sql: &str) {
@@ -119,7 +119,7 @@ async fn a_rolled_back_vault_is_a_hard_stop_for_who_saw_more() {
     assert!(error.to_string().contains("less of this vault than before"), "{error}");
     // Who sees the vault for the first time cannot know.
     let vault = Device::default().open(&cluster).await;
-    assert_eq!(vault.list(vault.uploads().expect("uploads"), &[]).await.expect("lists").len(), 1);
+    assert_eq!(vault.list(vault.uploads().expect("uploads"), &path("")).await.expect("lists").len(), 1);
 }
 
 #[tokio::test]

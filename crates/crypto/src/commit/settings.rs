@@ -39,6 +39,10 @@ pub struct Source {
     pub paused: bool,
     /// The one device that writes it, or none: the source of browser uploads, of which a vault has at most one.
     pub device: Option<DeviceId>,
+    /// Files of more bytes are left out.
+    pub larger_than: Option<u64>,
+    /// Other file systems that are mounted beneath the folder are left out.
+    pub one_file_system: bool,
     /// Fields of later versions, kept as they are.
     pub extensions: Vec<(u64, Value)>,
 }
@@ -114,6 +118,21 @@ impl Settings {
 }
 
 impl Source {
+    /// A folder of a device, or without one the source of browser uploads; nothing is left out.
+    pub fn new(source: SourceId, name: String, device: Option<DeviceId>) -> Self {
+        Self {
+            source,
+            name,
+            path: Vec::new(),
+            exclude: Vec::new(),
+            paused: false,
+            device,
+            larger_than: None,
+            one_file_system: false,
+            extensions: Vec::new(),
+        }
+    }
+
     fn to_value(&self) -> Value {
         let fields = [
             (0, Some(Value::bytes(self.source.as_bytes()))),
@@ -122,6 +141,8 @@ impl Source {
             (3, array(self.exclude.iter().map(Value::bytes))),
             (4, flag(self.paused)),
             (5, Some(Value::bytes(DeviceId::to_field(self.device)))),
+            (64, self.larger_than.map(Value::Uint)),
+            (65, flag(self.one_file_system)),
         ];
         map(fields, &self.extensions)
     }
@@ -139,6 +160,8 @@ impl Source {
             exclude: exclude.into_iter().map(Value::into_bytes).collect::<Result<_, _>>()?,
             paused: fields.flag(4)?,
             device: DeviceId::from_field(fields.need(5)?.into_byte_array()?),
+            larger_than: fields.take(64).map(Value::into_u64).transpose()?,
+            one_file_system: fields.flag(65)?,
             extensions: fields.finish()?,
         })
     }

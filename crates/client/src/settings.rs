@@ -1,0 +1,122 @@
+//! Settings of a vault and of its folders: as they are in force, and changing them. A change is one signed commit,
+//! made again on top of somebody else's that came first.
+
+use crypto::commit::{DeviceName, NewBody, NewCommit, Settings, Source, SourceSettings, seal_commit};
+use protocol::bytes::Base64;
+use protocol::commits::AppendCommitRequest;
+use protocol::error::ErrorCode;
+use protocol::id::{DeviceId, SourceId};
+use protocol::refs;
+
+use crate::error::Error;
+use crate::snapshot::RACES_MAX;
+use crate::vault::Vault;
+
+/// What a commit without references says.
+enum Change {
+    Settings(Settings),
+    Source(SourceId, SourceSettings),
+    Closed(SourceId),
+}
+
+impl Vault {
+    /// The settings in force: for each source the newest, whoever set them.
+    pub fn settings(&self) -> Settings {
+        self.chain().settings().cloned().expect("an opened vault has settings")
+    }
+
+    /// Adds a source, or replaces the settings of one. Returns the commit's number.
+    ///
+    /// # Errors
+    /// Refused by the server: a closed source, and on a device that may only append, one that is not its own.
+    pub async fn put_source(&self, source: Source) -> Result<u64, Error> {
+        let id = source.source;
+        let body = SourceSettings { entry: Some(source), extensions: Vec::new() };
+        self.change(|_| Ok(Change::Source(id, body.clone()))).await
+    }
+
+    /// Takes a source out of the settings. Its snapshots stay, and it can be put back.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if it is not there; else as [`Vault::put_source`].
+    pub async fn remove_source(&self, source: SourceId) -> Result<u64, Error> {
+        self.change(|settings| {
+            if settings.sources.iter().any(|listed| listed.source == source) {
+                let body = SourceSettings { entry: None, extensions: Vec::new() };
+                Ok(Change::Source(source, body))
+            } else {
+                Err(Error::NotFound("this folder".to_owned()))
+            }
+        })
+        .await
+    }
+
+    /// Closes a source for good: it takes no more commits. Its snapshots stay.
+    ///
+    /// # Errors
+    /// Refused by the server: on a device that may only append, and where the source is closed already.
+    pub async fn close_source(&self, source: SourceId) -> Result<u64, Error> {
+        self.change(|_| Ok(Change::Closed(source))).await
+    }
+
+    /// Gives the vault another name.
+    ///
+    /// # Errors
+    /// Refused by the server on a device that may only append.
+    pub async fn rename(&self, name: &str) -> Result<u64, Error> {
+        self.change(|settings| {
+            Ok(Change::Settings(Settings { vault_name: name.to_owned(), ..settings.clone() }))
+        })
+        .await
+    }
+
+    /// Gives a device another name.
+    ///
+    /// # Errors
+    /// As [`Vault::rename`].
+    pub async fn rename_device(&self, device: DeviceId, name: &str) -> Result<u64, Error> {
+        self.change(|settings| {
+            let mut settings = settings.clone();
+            settings.devices.retain(|named| named.device != device);
+            settings.devices.push(DeviceName { device, name: name.to_owned() });
+            Ok(Change::Settings(settings))
+        })
+        .await
+    }
+
+    /// Signs and appends what `make` makes of the settings in force.
+    async fn change(&self, make: impl Fn(&Settings) -> Result<Change, Error>) -> Result<u64, Error> {
+        for _ in 0..RACES_MAX {
+            let change = make(&self.settings())?;
+            match self.append(&change).await {
+                Ok(seq) => {
+                    self.refresh().await?;
+                    return Ok(seq);
+                }
+                Err(error) if error.code() == Some(ErrorCode::ChainConflict) => {
+                    self.account().refresh_states().await?;
+                    self.refresh().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Busy)
+    }
+
+    async fn append(&self, change: &Change) -> Result<u64, Error> {
+        let (seq, prev) = self.chain().next();
+        let client = self.client();
+        let body = match change {
+            Change::Settings(settings) => NewBody::Settings(settings),
+            Change::Source(source, body) => NewBody::SourceSettings { source: *source, body },
+            Change::Closed(source) => NewBody::SourceClosed(*source),
+        };
+        let account_state_seq = self.account().newest_state().seq;
+        let commit = NewCommit { body, seq, prev, digest: refs::digest(&[]), account_state_seq };
+        let backend = client.platform.backend();
+        let author = self.account().author();
+        let envelope = seal_commit(&backend, &self.keys(), author, &commit, client.platform.salt()).await?;
+        let request = AppendCommitRequest { envelope: Base64(envelope), key: self.idempotency_key() };
+        Ok(client.append_commit(self.id(), &request).await?.seq)
+    }
+}
