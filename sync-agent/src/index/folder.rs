@@ -1,0 +1,102 @@
+//! What the agent remembers of each folder between its runs.
+
+use protocol::id::{BlobId, IdempotencyKey, SourceId};
+use redb::{ReadableDatabase as _, ReadableTable as _};
+use serde::{Deserialize, Serialize};
+
+use super::{FOLDERS, Index, IndexError};
+
+/// What is remembered of a folder. Times are Unix milliseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FolderState {
+    /// The tree that the rows tell of: the source's newest. If the vault's is another, no row proves that an entry is
+    /// in it.
+    pub root: Option<BlobId>,
+    /// Files in it.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The upload that is under way: a new run goes on with it.
+    pub upload: Option<IdempotencyKey>,
+    /// When all of it was last compared with the index.
+    pub full_scan_ms: Option<u64>,
+    /// When it last became durable, changed or not.
+    pub backup_ms: Option<u64>,
+    /// When a sample of it was last downloaded and compared.
+    pub proven_ms: Option<u64>,
+    /// Waits for a person to say that what vanished may vanish.
+    pub hold: Option<Hold>,
+}
+
+/// Why a folder waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// What happened.
+    pub reason: HoldReason,
+    /// Since when.
+    pub since_ms: u64,
+}
+
+/// What may be an accident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum HoldReason {
+    /// So many files are gone at once.
+    MassDeletion {
+        /// Gone.
+        removed: u64,
+        /// Of so many.
+        files: u64,
+    },
+    /// The folder itself is not there, or is on another file system than before, as when its disk is not mounted.
+    Missing,
+}
+
+impl Index {
+    /// What is remembered of a folder; nothing yet of a new one.
+    pub fn folder(&self, source: &SourceId) -> Result<FolderState, IndexError> {
+        let read = self.database.begin_read().map_err(IndexError::database)?;
+        let table = read.open_table(FOLDERS).map_err(IndexError::database)?;
+        let row = table.get(*source.as_bytes()).map_err(IndexError::database)?;
+        row.map_or(Ok(FolderState::default()), |row| decode(row.value()))
+    }
+
+    /// Changes what is remembered of a folder, durably.
+    pub fn update_folder(
+        &self,
+        source: &SourceId,
+        change: impl FnOnce(&mut FolderState),
+    ) -> Result<FolderState, IndexError> {
+        let mut state = self.folder(source)?;
+        let before = state.clone();
+        change(&mut state);
+        if state != before {
+            self.write(|write| {
+                write.open_table(FOLDERS)?.insert(*source.as_bytes(), &encode(&state)[..])?;
+                Ok(())
+            })?;
+        }
+        Ok(state)
+    }
+
+    /// All folders that something is remembered of.
+    pub fn folders(&self) -> Result<Vec<SourceId>, IndexError> {
+        let read = self.database.begin_read().map_err(IndexError::database)?;
+        let table = read.open_table(FOLDERS).map_err(IndexError::database)?;
+        let mut out = Vec::new();
+        for row in table.iter().map_err(IndexError::database)? {
+            let (id, _) = row.map_err(IndexError::database)?;
+            out.extend(SourceId::from_field(id.value()));
+        }
+        Ok(out)
+    }
+}
+
+pub(super) fn encode(state: &FolderState) -> Vec<u8> {
+    serde_json::to_vec(state).expect("ids, numbers and words are JSON")
+}
+
+fn decode(bytes: &[u8]) -> Result<FolderState, IndexError> {
+    serde_json::from_slice(bytes).map_err(|_| IndexError::Damaged("a folder's state is not readable"))
+}

@@ -1,0 +1,88 @@
+//! The device's keys on this machine: a sealed file, whose key is in the operating system's keyring where there is
+//! one, else in another file that only its owner may read, or comes from whoever starts the agent.
+
+use crypto::Backend;
+use crypto::Salt;
+use crypto::device::{DeviceStore, StoreError};
+use crypto::seal::DeviceStoreKey;
+use zeroize::Zeroizing;
+
+use crate::config::{ConfigError, secret};
+use crate::platform::random;
+use crate::state::{StateDir, StateError, read_file, replace_file};
+
+/// Names a key that is kept elsewhere: 64 hex digits.
+pub const KEY_VARIABLE: &str = "TRIPLICATE_STORE_KEY";
+
+/// The keys cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// Nobody admitted this device yet.
+    #[error("this machine is not enrolled yet: run `triplicate-agent enroll`")]
+    NotEnrolled,
+    /// The key of the seal is missing.
+    #[error("the key of {} is missing: neither {KEY_VARIABLE} nor the keyring nor {} has it", .0.keys().display(), .0.seal_key().display())]
+    NoKey(StateDir),
+    /// It is not a key.
+    #[error("the key of the device's keys is not 64 hex digits")]
+    NotAKey,
+    /// The file does not open.
+    #[error("the device's keys do not open")]
+    Store(#[from] StoreError),
+    /// They cannot be sealed.
+    #[error("the device's keys cannot be sealed")]
+    Seal(#[from] crypto::PlatformError),
+    /// The disk.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The environment.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// Opens the device's keys.
+///
+/// # Errors
+/// [`KeysError::NotEnrolled`] where there are none.
+pub async fn load(state: &StateDir) -> Result<DeviceStore, KeysError> {
+    let file = read_file(&state.keys())?.ok_or(KeysError::NotEnrolled)?;
+    let key = existing_key(state)?.ok_or_else(|| KeysError::NoKey(state.clone()))?;
+    Ok(DeviceStore::open(&Backend::rust_crypto(), &key, &file).await?)
+}
+
+/// Whether there are keys.
+pub fn are_there(state: &StateDir) -> bool {
+    state.keys().exists()
+}
+
+/// Seals and writes the device's keys.
+pub async fn save(state: &StateDir, store: &DeviceStore) -> Result<(), KeysError> {
+    let key = match existing_key(state)? {
+        Some(key) => key,
+        None => make_key(state)?,
+    };
+    let sealed = store.seal(&Backend::rust_crypto(), &key, Salt::from_random(random())).await?;
+    Ok(replace_file(&state.keys(), &sealed)?)
+}
+
+fn existing_key(state: &StateDir) -> Result<Option<DeviceStoreKey>, KeysError> {
+    if let Some(hex) = secret(KEY_VARIABLE)? {
+        return decode(&hex).map(Some);
+    }
+    match read_file(&state.seal_key())? {
+        Some(bytes) => decode(&Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn make_key(state: &StateDir) -> Result<DeviceStoreKey, KeysError> {
+    let hex = Zeroizing::new(hex::encode(Zeroizing::new(random::<32>())));
+    replace_file(&state.seal_key(), hex.as_bytes())?;
+    decode(&hex)
+}
+
+fn decode(text: &str) -> Result<DeviceStoreKey, KeysError> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(text.trim(), &mut *bytes).map_err(|_| KeysError::NotAKey)?;
+    DeviceStoreKey::try_from(&bytes[..]).map_err(|_| KeysError::NotAKey)
+}

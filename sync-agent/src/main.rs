@@ -1,0 +1,3 @@
+//! The program `triplicate-agent`.
+
+fn main() {}
