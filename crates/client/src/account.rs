@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crypto::enrolment::ChainPosition;
 use crypto::password::Login;
 use crypto::seal::DeviceWrapKey;
 use crypto::sign::{Author, DeviceKey, IdentityKey};
@@ -17,7 +18,8 @@ use protocol::signature::PublicKey;
 
 use crate::api::Client;
 use crate::error::Error;
-use crate::keys::{KeyRing, UnlockedVault};
+use crate::keys::{self, KeyRing, UnlockedVault};
+use crate::mailbox::Mailbox;
 use crate::pin::{ChainPin, Pin};
 use crate::vault::Vault;
 
@@ -34,6 +36,7 @@ struct Inner {
     states: RefCell<Vec<Rc<AccountState>>>,
     vaults: RefCell<Vec<UnlockedVault>>,
     pin: RefCell<Pin>,
+    mailbox: RefCell<Mailbox>,
 }
 
 /// Who works with the account, and with what keys.
@@ -72,7 +75,16 @@ impl Account {
             Signer::Device(device) => device.key.device().to_string(),
         };
         let (identity, states, vaults) = (pin.identity, RefCell::new(states), RefCell::new(vaults));
-        Self(Rc::new(Inner { client, name, signer, identity, states, vaults, pin: RefCell::new(pin) }))
+        Self(Rc::new(Inner {
+            client,
+            name,
+            signer,
+            identity,
+            states,
+            vaults,
+            pin: RefCell::new(pin),
+            mailbox: RefCell::default(),
+        }))
     }
 
     /// By what login; for a device, its id.
@@ -108,7 +120,7 @@ impl Account {
     /// # Errors
     /// [`Error::Untrusted`] where the log is not what was signed, or less than what this device saw before.
     pub async fn open_vault(&self) -> Result<Vault, Error> {
-        let first = self.newest_state().body.vault_keys.first().map(|row| row.vault);
+        let first = self.vaults().first().copied();
         let first = first.ok_or_else(|| Error::untrusted("the account has no vault"))?;
         self.open(first).await
     }
@@ -125,9 +137,12 @@ impl Account {
         Ok(opened)
     }
 
-    async fn open(&self, vault: VaultId) -> Result<Vault, Error> {
+    /// Opens a vault; what an interrupted revocation left to do in it is done first.
+    pub(crate) async fn open(&self, vault: VaultId) -> Result<Vault, Error> {
         let keys = self.keys(&vault).ok_or_else(|| Error::untrusted("a vault without keys"))?;
-        Vault::open(self.clone(), vault, keys).await
+        let opened = Vault::open(self.clone(), vault, keys).await?;
+        self.complete_revocation(&opened).await?;
+        Ok(opened)
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -142,8 +157,19 @@ impl Account {
         }
     }
 
-    pub(crate) fn signer(&self) -> &Signer {
-        &self.0.signer
+    /// The owner's keys.
+    ///
+    /// # Errors
+    /// [`Error::OwnerOnly`] for a device.
+    pub(crate) fn owner(&self) -> Result<&Owner, Error> {
+        match &self.0.signer {
+            Signer::Owner(owner) => Ok(owner),
+            Signer::Device(_) => Err(Error::OwnerOnly),
+        }
+    }
+
+    pub(crate) fn mailbox(&self) -> &RefCell<Mailbox> {
+        &self.0.mailbox
     }
 
     /// The account's identity, by which everything is verified.
@@ -191,6 +217,7 @@ impl Account {
         if came.is_empty() {
             return Ok(());
         }
+        self.refresh_keys(&newest).await?;
         let pin = {
             let mut pin = self.0.pin.borrow_mut();
             pin.account_state = ChainPin { seq: newest.seq, hash: Base64Array(newest.hash) };
@@ -205,8 +232,34 @@ impl Account {
         Ok(())
     }
 
+    /// Opens the keys that a newer state lists.
+    async fn refresh_keys(&self, state: &AccountState) -> Result<(), Error> {
+        let client = &self.0.client;
+        let unlocked = match &self.0.signer {
+            Signer::Owner(owner) => {
+                let entries = client.vaults().await?.vaults;
+                keys::unlock_for_owner(client, &owner.wrap_key, state, &entries).await?
+            }
+            Signer::Device(device) => keys::unlock_for_device(client, device, state).await?,
+        };
+        let mut vaults = self.0.vaults.borrow_mut();
+        for new in unlocked {
+            match vaults.iter().find(|known| known.vault == new.vault) {
+                Some(known) => known.keys.update(&new.keys),
+                None => vaults.push(new),
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn pinned_head(&self, vault: &VaultId) -> Option<ChainPin> {
         self.0.pin.borrow().vaults.get(vault).copied()
+    }
+
+    /// The newest commit of a vault that was verified.
+    pub(crate) fn verified_head(&self, vault: &VaultId) -> Result<ChainPosition, Error> {
+        let pin = self.pinned_head(vault).ok_or_else(|| Error::untrusted("a vault without a log"))?;
+        Ok(ChainPosition { seq: pin.seq, hash: pin.hash.0 })
     }
 
     /// Remembers a verified head durably.

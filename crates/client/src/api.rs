@@ -28,11 +28,12 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::device_session::DeviceSession;
 use crate::error::Error;
 use crate::platform::Platform;
 
 /// No answer of the coordinator takes longer, its body included.
-const TIMEOUT: Duration = Duration::from_mins(1);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 /// But for a commit of a million references.
 const COMMIT_TIMEOUT: Duration = Duration::from_mins(15);
 /// Waits between attempts of a request that may be repeated.
@@ -46,9 +47,11 @@ pub struct Client {
     pub(crate) platform: Rc<dyn Platform>,
     /// The session's cookie, natively; a browser keeps its cookies to itself.
     cookie: Rc<RefCell<Option<String>>>,
+    /// Where a device calls, its session.
+    pub(crate) device: Option<Rc<DeviceSession>>,
 }
 
-enum Body {
+pub(crate) enum Body {
     Empty,
     Json(Vec<u8>),
     Octets(Vec<u8>),
@@ -58,7 +61,17 @@ impl Client {
     /// A client of the coordinator at `origin`, like `https://backup.example`.
     pub fn new(origin: &str, platform: Rc<dyn Platform>) -> Self {
         let origin = origin.trim_end_matches('/').into();
-        Self { origin, http: reqwest::Client::new(), platform, cookie: Rc::default() }
+        Self { origin, http: reqwest::Client::new(), platform, cookie: Rc::default(), device: None }
+    }
+
+    /// The same client, calling as a device in its session.
+    pub(crate) fn in_session(&self, device: Rc<DeviceSession>) -> Self {
+        Self { device: Some(device), cookie: Rc::default(), ..self.clone() }
+    }
+
+    /// Where the coordinator is.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// Whether one may register there.
@@ -159,13 +172,27 @@ impl Client {
         self.repeat(routes::COMMIT_UPLOAD, &[&upload], request).await
     }
 
-    async fn get<T: DeserializeOwned>(&self, route: Route, values: &[&dyn Display]) -> Result<T, Error> {
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        route: Route,
+        values: &[&dyn Display],
+    ) -> Result<T, Error> {
         read_json(&self.retry(|| self.send_once(route, values, Body::Empty)).await?)
     }
 
     async fn get_octets(&self, route: Route, values: &[&dyn Display], query: &str) -> Result<Bytes, Error> {
         let url = self.url(route, values) + query;
         self.retry(|| self.send(self.request(route, &url, Body::Empty), TIMEOUT)).await
+    }
+
+    /// A request whose repetition has the effect of one, and whose answer says nothing more.
+    pub(crate) async fn command(
+        &self,
+        route: Route,
+        values: &[&dyn Display],
+        request: &impl Serialize,
+    ) -> Result<(), Error> {
+        self.retry(|| self.send_once(route, values, json(request))).await.map(drop)
     }
 
     /// A request whose repetition has the effect of one.
@@ -199,11 +226,11 @@ impl Client {
         self.send(self.request(route, &url, body), time).await
     }
 
-    fn url(&self, route: Route, values: &[&dyn Display]) -> String {
+    pub(crate) fn url(&self, route: Route, values: &[&dyn Display]) -> String {
         format!("{}{}", self.origin, route.fill(values))
     }
 
-    fn request(&self, route: Route, url: &str, body: Body) -> RequestBuilder {
+    pub(crate) fn request(&self, route: Route, url: &str, body: Body) -> RequestBuilder {
         let method = Method::from_bytes(route.method.as_bytes()).expect("routes have valid methods");
         let mut request = self.http.request(method, url).header("x-triplicate", "1");
         if let Some(cookie) = &*self.cookie.borrow() {
@@ -216,8 +243,23 @@ impl Client {
         }
     }
 
-    /// Sends a request and reads the whole answer.
+    /// Sends a request as who calls, and reads the whole answer.
     async fn send(&self, request: RequestBuilder, time: Duration) -> Result<Bytes, Error> {
+        let Some(device) = &self.device else { return self.exchange(request, time).await };
+        let token = device.token(self).await?;
+        let again = request.try_clone().expect("bodies are bytes");
+        match self.exchange(request.bearer_auth(&token), time).await {
+            Err(error) if error.code() == Some(ErrorCode::Unauthenticated) => {
+                device.forget(&token);
+                let token = device.token(self).await?;
+                self.exchange(again.bearer_auth(&token), time).await
+            }
+            done => done,
+        }
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub(crate) async fn exchange(&self, request: RequestBuilder, time: Duration) -> Result<Bytes, Error> {
         let answer = async {
             let response = request.send().await?;
             self.keep_cookie(&response);
@@ -227,14 +269,16 @@ impl Client {
             .await
             .ok_or_else(|| self.unreachable(None))?
             .map_err(|source| self.unreachable(Some(source)))?;
-        if is_success {
-            return Ok(body);
-        }
-        let Ok(ErrorBody { code, message, request_id, missing }) = serde_json::from_slice(&body) else {
-            return Err(self.unreachable(None));
+        if is_success { Ok(body) } else { Err(self.refusal(&body)) }
+    }
+
+    /// What an answer that is not a success says.
+    pub(crate) fn refusal(&self, body: &[u8]) -> Error {
+        let Ok(ErrorBody { code, message, request_id, missing }) = serde_json::from_slice(body) else {
+            return self.unreachable(None);
         };
         let missing = missing.and_then(|packed| unpack_ids(&packed).ok()).unwrap_or_default();
-        Err(Error::Api { code, message, request: request_id, missing })
+        Error::Api { code, message, request: request_id, missing }
     }
 
     fn keep_cookie(&self, response: &Response) {
@@ -245,7 +289,7 @@ impl Client {
         }
     }
 
-    fn unreachable(&self, source: Option<reqwest::Error>) -> Error {
+    pub(crate) fn unreachable(&self, source: Option<reqwest::Error>) -> Error {
         Error::Network { server: self.origin.to_string(), source }
     }
 }
@@ -266,6 +310,6 @@ fn json(request: &impl Serialize) -> Body {
     Body::Json(serde_json::to_vec(request).expect("messages of the protocol serialize"))
 }
 
-fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+pub(crate) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|_| Error::untrusted("an answer that is not of the protocol"))
 }

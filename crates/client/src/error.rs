@@ -2,6 +2,7 @@
 
 use backup::TreeError;
 use crypto::blob::FrameError;
+use crypto::enrolment::{ForgedRequest, GrantError, LinkError, LowOrderKey};
 use crypto::password::{KdfError, LoginError, PasswordError};
 use crypto::{OpenError, PlatformError};
 use protocol::envelope::EnvelopeError;
@@ -32,6 +33,24 @@ pub enum Error {
         #[source]
         source: Option<reqwest::Error>,
     },
+    /// The coordinator does not admit this device: it was revoked, or its certificate is not in force.
+    #[error("this device is not admitted: {0}")]
+    NotAdmitted(String),
+    /// Only the account's owner may do this, not one of its devices.
+    #[error("only the account's owner may do this, signed in with the passphrase")]
+    OwnerOnly,
+    /// Not a link to add a device.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// Ten minutes are over, or the coordinator does not know the enrolment.
+    #[error("this link is over; make another one in the web app")]
+    LinkOver,
+    /// A request to become a device that was not made with the link.
+    #[error("{0}; make another one, and show it to nobody else")]
+    ForgedRequest(#[from] ForgedRequest),
+    /// A live message that is late, was seen before, or is not for who received it.
+    #[error("a live message is refused: {0}")]
+    Message(&'static str),
     /// Login and passphrase do not belong together.
     #[error("the login or the passphrase is wrong")]
     WrongPassword,
@@ -52,6 +71,9 @@ pub enum Error {
     /// A blob is on no node that answers.
     #[error("a part of the data (blob {}) cannot be read from any node now", .0.short())]
     Unreadable(BlobId),
+    /// The vault holds these blobs no more, which something that comes back needs.
+    #[error("{} parts of the data are in the vault no more", .0.len())]
+    Gone(Vec<BlobId>),
     /// Too few nodes took the data.
     #[error(
         "too few storage nodes took the data: {0}. What was sent is kept for a day; trying again resumes it"
@@ -150,6 +172,21 @@ impl From<OpenError> for Error {
             OpenError::Platform(error) => Self::Platform(error),
             OpenError::Refused => Self::Untrusted(error.to_string()),
         }
+    }
+}
+
+impl From<GrantError> for Error {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::Open(error) => error.into(),
+            other => Self::Untrusted(other.to_string()),
+        }
+    }
+}
+
+impl From<LowOrderKey> for Error {
+    fn from(error: LowOrderKey) -> Self {
+        Self::Untrusted(error.to_string())
     }
 }
 

@@ -84,6 +84,11 @@ impl Vault {
         .await
     }
 
+    /// Signs the settings on as they are, by the newest account state and under the newest key.
+    pub(crate) async fn carry_settings_on(&self) -> Result<u64, Error> {
+        self.change(|settings| Ok(Change::Settings(settings.clone()))).await
+    }
+
     /// Signs and appends what `make` makes of the settings in force.
     async fn change(&self, make: impl Fn(&Settings) -> Result<Change, Error>) -> Result<u64, Error> {
         for _ in 0..RACES_MAX {

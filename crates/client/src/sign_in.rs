@@ -6,20 +6,17 @@ use std::rc::Rc;
 use crypto::Secret as _;
 use crypto::account::{AccountKey, WrapKey};
 use crypto::password::{Kdf, Login, Password, PasswordKeys};
-use crypto::seal::{AccountByPassword, VaultOfAccount, unwrap};
-use crypto::vault::{VaultKey, VaultKeys};
+use crypto::seal::{AccountByPassword, unwrap};
 use protocol::bytes::Base64Array;
 use protocol::envelope::account_state::{AccountState, KdfParameters};
 use protocol::error::ErrorCode;
-use protocol::id::VaultId;
 use protocol::sessions::{LoginRequest, LoginResponse};
 use protocol::signature::PublicKey;
-use protocol::vaults::VaultEntry;
 
 use crate::account::{Account, Owner, Signer};
 use crate::api::Client;
 use crate::error::Error;
-use crate::keys::{KeyRing, UnlockedVault};
+use crate::keys::{self, UnlockedVault};
 use crate::pin::{ChainPin, Pin};
 
 /// What a password stands for, and how it came to.
@@ -111,8 +108,7 @@ impl Client {
         Ok(unwrap(&backend, &credentials.keys.kek, &context, &answer.password_wrap.0).await?)
     }
 
-    /// All account states from the first one on, verified as a chain whose end confirms the credentials' key
-    /// derivation.
+    /// All account states, whose end confirms the credentials' key derivation.
     async fn verify_states(
         &self,
         credentials: &Credentials,
@@ -120,29 +116,7 @@ impl Client {
         identity: &PublicKey,
         pinned: Option<&Pin>,
     ) -> Result<Vec<Rc<AccountState>>, Error> {
-        let newest = answer.account_state_seq;
-        if pinned.is_some_and(|pin| newest < pin.account_state.seq) {
-            return Err(Error::untrusted("the server shows an older account state than before"));
-        }
-        let mut states: Vec<Rc<AccountState>> = Vec::new();
-        for seq in 0..=newest {
-            let state = AccountState::verify(&self.account_state(seq).await?, identity)?;
-            match states.last() {
-                Some(previous) => state.check_follows(previous)?,
-                None if state.seq != 0 => {
-                    return Err(Error::untrusted("the account states do not begin at 0"));
-                }
-                None => {}
-            }
-            if state.account != answer.account {
-                return Err(Error::untrusted("the account state is another account's"));
-            }
-            let forked = |pin: &Pin| pin.account_state.seq == seq && pin.account_state.hash.0 != state.hash;
-            if pinned.is_some_and(forked) {
-                return Err(Error::untrusted("the server replaced an account state"));
-            }
-            states.push(Rc::new(state));
-        }
+        let states = self.verified_states(answer.account_state_seq, answer.account, identity, pinned).await?;
         let used = KdfParameters {
             kdf_id: Kdf::ID,
             iterations: credentials.kdf.iterations(),
@@ -160,45 +134,10 @@ impl Client {
         wrap_key: &WrapKey,
         state: &AccountState,
     ) -> Result<Vec<UnlockedVault>, Error> {
-        let mut vaults = Vec::new();
-        for entry in self.vaults().await?.vaults {
-            if state.newest_epoch(&entry.vault).is_none() {
-                return Err(Error::untrusted("the server shows a vault that the account does not have"));
-            }
-            let keys = self.unlock_vault(wrap_key, state, &entry).await?;
-            vaults.push(UnlockedVault { vault: entry.vault, keys: KeyRing::new(keys) });
+        let entries = self.vaults().await?.vaults;
+        if entries.iter().any(|entry| state.newest_epoch(&entry.vault).is_none()) {
+            return Err(Error::untrusted("the server shows a vault that the account does not have"));
         }
-        let shown = |vault: &VaultId| vaults.iter().any(|unlocked| unlocked.vault == *vault);
-        if !state.body.vault_keys.iter().all(|row| shown(&row.vault)) {
-            return Err(Error::untrusted("the server hides a vault of the account"));
-        }
-        Ok(vaults)
-    }
-
-    async fn unlock_vault(
-        &self,
-        wrap_key: &WrapKey,
-        state: &AccountState,
-        entry: &VaultEntry,
-    ) -> Result<VaultKeys, Error> {
-        let backend = self.platform.backend();
-        let mut all: Option<VaultKeys> = None;
-        let epochs = state.newest_epoch(&entry.vault).unwrap_or_default();
-        for epoch in 1..=epochs {
-            let wrapped = entry.keys.iter().find(|key| key.epoch == epoch);
-            let wrapped = wrapped.ok_or_else(|| Error::untrusted("the server hides a vault's key"))?;
-            let context = VaultOfAccount { account: state.account, vault: entry.vault, epoch };
-            let key: VaultKey = unwrap(&backend, wrap_key, &context, &wrapped.wrap.0).await?;
-            let digest = key.digest(entry.vault, epoch);
-            let row = state.body.vault_keys.iter().find(|row| row.vault == entry.vault && row.epoch == epoch);
-            if row.is_none_or(|row| row.digest != digest) {
-                return Err(Error::untrusted("a vault's key is not the one that was signed"));
-            }
-            match &mut all {
-                Some(keys) => drop(keys.push_epoch(&key)),
-                None => all = Some(VaultKeys::new(entry.vault, &key)),
-            }
-        }
-        all.ok_or_else(|| Error::untrusted("a vault without keys"))
+        keys::unlock_for_owner(self, wrap_key, state, &entries).await
     }
 }

@@ -1,7 +1,9 @@
 //! The client against real servers: PostgreSQL, a coordinator and nodes as processes of their own.
 
 mod backup;
+mod devices;
 mod failures;
 mod history;
+mod messages;
 mod native;
 mod trust;

@@ -61,6 +61,11 @@ impl Device {
         Client::new(origin, Rc::new(self.clone()))
     }
 
+    /// What it pinned, by login or device.
+    pub(crate) fn pins(&self) -> HashMap<String, Pin> {
+        self.0.borrow().clone()
+    }
+
     /// Makes the operator's account.
     pub(crate) async fn sign_up(&self, cluster: &Cluster) -> Account {
         let pending =

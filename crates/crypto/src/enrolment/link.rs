@@ -105,16 +105,29 @@ impl EnrolmentLink {
 
     /// The link as text.
     pub fn to_text(&self) -> Zeroizing<String> {
-        let code = self.code.to_text();
-        let mut text = Zeroizing::new(String::with_capacity(self.origin.len() + PATH.len() + code.len()));
-        text.extend([&self.origin, PATH, &code]);
-        text
+        join(&self.origin, &self.code)
+    }
+
+    /// The text of a link to the web app at `origin`.
+    ///
+    /// # Errors
+    /// [`LinkError::Origin`], as [`EnrolmentLink::new`].
+    pub fn write(origin: &str, code: &EnrolmentCode) -> Result<Zeroizing<String>, LinkError> {
+        let origin = origin.to_ascii_lowercase();
+        if is_origin(&origin) { Ok(join(&origin, code)) } else { Err(LinkError::Origin) }
     }
 
     /// The web app's origin, in lower case, without a slash at its end.
     pub fn origin(&self) -> &str {
         &self.origin
     }
+}
+
+fn join(origin: &str, code: &EnrolmentCode) -> Zeroizing<String> {
+    let code = code.to_text();
+    let mut text = Zeroizing::new(String::with_capacity(origin.len() + PATH.len() + code.len()));
+    text.extend([origin, PATH, &code]);
+    text
 }
 
 fn check(bytes: &[u8; CODE_LEN]) -> [u8; CHECK_LEN] {
