@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::response::sse::{self, KeepAlive, Sse};
 use futures_util::Stream;
 use protocol::events::Event;
-use sqlx::PgConnection;
 
 use super::account_states;
 use crate::caller::Caller;
@@ -16,7 +15,7 @@ use crate::device_auth::Device;
 use crate::error::ApiResult;
 use crate::events::Wake;
 use crate::presence::Presence;
-use crate::state::AppState;
+use crate::state::{App, AppState};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A stream ends after this long and the client opens another, so that a session that ended is noticed.
@@ -29,14 +28,13 @@ pub async fn stream_events(
 ) -> ApiResult<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>> {
     // Before what holds now is read, so that no change falls between the two.
     let mut wakes = state.events.subscribe();
-    let mut conn = state.connection().await?;
     let (now, presence) = match &caller {
-        Caller::Person(_) => (vec![Event::Nodes { nodes: db::nodes::list_statuses(&mut conn).await? }], None),
+        Caller::Person(_) => (list_nodes(&state).await?, None),
         Caller::Device(device) => {
-            (list_heads(&mut conn, device).await?, Some(Presence::begin(&state, device).await?))
+            let presence = Presence::begin(&state, device).await?;
+            (list_heads(&state, device).await?, Some(presence))
         }
     };
-    drop(conn);
     let stop = state.stop.clone();
     let stream = async_stream::stream! {
         for event in &now {
@@ -70,10 +68,17 @@ pub async fn stream_events(
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
+/// What a person may have missed.
+async fn list_nodes(app: &App) -> ApiResult<Vec<Event>> {
+    let nodes = db::nodes::list_statuses(&mut *app.connection().await?).await?;
+    Ok(vec![Event::Nodes { nodes }])
+}
+
 /// What a device may have missed: the newest account state, and the heads of its vaults.
-async fn list_heads(conn: &mut PgConnection, device: &Device) -> ApiResult<Vec<Event>> {
-    let newest = account_states::newest(conn, device.account, &device.identity).await?;
-    let vaults = db::vaults::list(conn, device.account).await?;
+async fn list_heads(app: &App, device: &Device) -> ApiResult<Vec<Event>> {
+    let mut conn = app.connection().await?;
+    let newest = account_states::newest(&mut conn, device.account, &device.identity).await?;
+    let vaults = db::vaults::list(&mut conn, device.account).await?;
     let own = vaults.into_iter().filter(|entry| device.vaults().contains(&entry.vault));
     let heads = own.map(|entry| Event::Head { vault: entry.vault, seq: entry.head_seq });
     Ok(std::iter::once(Event::AccountState { seq: newest.seq }).chain(heads).collect())

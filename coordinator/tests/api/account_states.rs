@@ -5,12 +5,13 @@ use protocol::accounts::AppendAccountStateRequest;
 use protocol::bytes::Base64;
 use protocol::digest::sha256;
 use protocol::envelope::account_state::{self, AccountStateBody, VaultKeyRow};
+use protocol::envelope::device_certificate::Role;
 use protocol::error::ErrorCode;
-use protocol::id::VaultId;
+use protocol::id::{DeviceId, VaultId};
 use protocol::routes::coordinator as routes;
 use reqwest::StatusCode;
 
-use crate::support::{Answer, Registered, Server};
+use crate::support::{Admission, Answer, Registered, Server};
 
 async fn append(
     server: &Server,
@@ -58,6 +59,9 @@ async fn a_state_takes_nothing_back() {
         refuse(&|body| body.kdf.iterations += 1).await,
         refuse(&|body| body.kdf.account_salt = [0; 32]).await,
         refuse(&|body| body.recovery_wrap_hash = [0; 32]).await,
+        refuse(&|body| body.revoked.push(random::id(DeviceId::from_bytes))).await,
+        refuse(&|body| body.certificates = Admission::new(&operator, Role::Full, false).body.certificates)
+            .await,
     ];
     insta::assert_debug_snapshot!(refusals, @r#"
     [
@@ -66,6 +70,8 @@ async fn a_state_takes_nothing_back() {
         "InvalidEnvelope: only a change of the password or recovery key may change what describes them",
         "InvalidEnvelope: only a change of the password or recovery key may change what describes them",
         "InvalidEnvelope: only a change of the password or recovery key may change what describes them",
+        "InvalidEnvelope: devices come by enrolment and go by revocation",
+        "InvalidEnvelope: devices come by enrolment and go by revocation",
     ]
     "#);
 }

@@ -83,7 +83,7 @@ async fn a_registration_that_contradicts_itself_leaves_nothing() {
         "InvalidEnvelope: the state names another derivation of the password",
         "InvalidEnvelope: the state names another derivation of the password",
         "InvalidEnvelope: the state names another recovery wrap",
-        "InvalidRequest: a sealed key has a size that none has",
+        "InvalidRequest: what is sealed has a size that it cannot have",
         "InvalidEnvelope: not this account's first state",
         "InvalidEnvelope: the signature does not verify",
         "InvalidEnvelope: the state does not list exactly the vault's first key",

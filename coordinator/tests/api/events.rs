@@ -3,52 +3,14 @@
 use std::time::Duration;
 
 use coordinator::health::Timings;
+use protocol::devices::DevicesResponse;
+use protocol::envelope::device_certificate::Role;
 use protocol::events::Event;
 use protocol::nodes::{HeartbeatRequest, NodeState};
 use protocol::routes::coordinator as routes;
-use reqwest::{Response, StatusCode};
+use reqwest::StatusCode;
 
-use crate::support::{Node, Options, Registered, Server};
-
-/// A stream of events, read one by one.
-struct Events {
-    response: Response,
-    buffer: String,
-}
-
-impl Events {
-    async fn open(server: &Server, person: &Registered) -> Self {
-        let response = person.call(server, routes::EVENTS, &[]).send().await.unwrap();
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Self { response, buffer: String::new() }
-    }
-
-    async fn next(&mut self) -> Event {
-        loop {
-            if let Some((event, rest)) = self.buffer.split_once("\n\n") {
-                let data = event.strip_prefix("data: ").map(str::to_owned);
-                self.buffer = String::from(rest);
-                match data {
-                    Some(data) => return serde_json::from_str(&data).unwrap(),
-                    None => continue,
-                }
-            }
-            let chunk = self.response.chunk().await.unwrap().expect("the stream goes on");
-            self.buffer.push_str(std::str::from_utf8(&chunk).unwrap());
-        }
-    }
-
-    /// Reads on until one node's state is this.
-    async fn until(&mut self, state: NodeState) {
-        loop {
-            if let Event::Nodes { nodes } = self.next().await
-                && nodes.iter().any(|node| node.state == state)
-            {
-                return;
-            }
-        }
-    }
-}
+use crate::support::{Admission, Device, Events, Node, Options, Registered, Server};
 
 #[tokio::test]
 async fn a_silent_node_is_seen_to_go_down_and_to_come_back() {
@@ -92,4 +54,59 @@ async fn a_new_head_is_told_to_its_owner_alone() {
             other => panic!("not theirs: {other:?}"),
         }
     }
+}
+
+async fn is_online(server: &Server, owner: &Registered, device: &Device) -> bool {
+    let listed: DevicesResponse = owner.get(server, routes::DEVICES, &[]).await.json();
+    listed.devices.iter().any(|status| status.device == device.id && status.online)
+}
+
+#[tokio::test]
+async fn a_device_is_online_while_it_listens() {
+    let server = Server::start().await;
+    let mut operator = server.register_operator().await;
+    let device = operator.admit(&server, Role::Append).await;
+    let mut mine = Events::open(&server, &operator).await;
+    assert!(!is_online(&server, &operator, &device).await);
+    let stream = Events::open(&server, &device).await;
+    mine.until_event(&Event::Devices).await;
+    assert!(is_online(&server, &operator, &device).await);
+    drop(stream);
+    mine.until_event(&Event::Devices).await;
+    assert!(!is_online(&server, &operator, &device).await);
+}
+
+#[tokio::test]
+async fn an_admission_is_told_step_by_step() {
+    let server = Server::start().await;
+    let mut operator = server.register_operator().await;
+    let other = operator.admit(&server, Role::Append).await;
+    let mut mine = Events::open(&server, &operator).await;
+    let mut others = Events::open(&server, &other).await;
+    mine.until_event(&Event::Devices).await;
+    let admission = Admission::new(&operator, Role::Append, true);
+    let enrolment = admission.enrolment;
+    operator.admit_with(&server, admission).await;
+    assert_eq!(mine.next_but_nodes().await, Event::EnrolmentRequest { enrolment });
+    assert_eq!(mine.next_but_nodes().await, Event::AccountState { seq: 2 });
+    assert_eq!(mine.next_but_nodes().await, Event::Devices);
+    // To another device: what holds at the start, and the new state; nothing of nodes and enrolments.
+    assert_eq!(others.next().await, Event::AccountState { seq: 1 });
+    assert_eq!(others.next().await, Event::Head { vault: other.vault, seq: 0 });
+    assert_eq!(others.next().await, Event::AccountState { seq: 2 });
+}
+
+#[tokio::test]
+async fn a_device_hears_of_its_own_vaults_heads_alone() {
+    let (server, mut operator, nodes) = Server::with_zones(1).await;
+    let mut device = operator.admit(&server, Role::Append).await;
+    let other = operator.admit(&server, Role::Append).await;
+    device.follow(&operator);
+    let mut events = Events::open(&server, &device).await;
+    other.back_up(&server, &nodes, &[(1, 1)]).await;
+    operator.back_up(&server, &nodes, &[(1, 1)]).await;
+    device.back_up(&server, &nodes, &[(1, 1)]).await;
+    assert_eq!(events.next().await, Event::AccountState { seq: 2 });
+    assert_eq!(events.next().await, Event::Head { vault: device.vault, seq: 0 });
+    assert_eq!(events.next().await, Event::Head { vault: device.vault, seq: 1 });
 }

@@ -1,10 +1,11 @@
 //! Every route against every bad credential. A route that the protocol gains and this file does not know fails.
 
+use protocol::envelope::device_certificate::Role;
 use protocol::error::ErrorCode;
 use protocol::routes::{Caller, Route, coordinator as routes};
 use reqwest::{RequestBuilder, StatusCode};
 
-use crate::support::{Answer, Node, Server};
+use crate::support::{Admission, Answer, Node, Registered, Server, sign_in_header};
 
 /// A request of the right form but for who sends it: its path is filled and its body irrelevant.
 fn request(server: &Server, route: Route) -> RequestBuilder {
@@ -14,7 +15,7 @@ fn request(server: &Server, route: Route) -> RequestBuilder {
         .split('/')
         .filter(|part| part.starts_with('{'))
         .map(|part| match part {
-            "{vault}" | "{upload}" => &id as &dyn std::fmt::Display,
+            "{vault}" | "{upload}" | "{enrolment}" | "{source}" => &id as &dyn std::fmt::Display,
             "{seq}" | "{page}" => &0,
             other => panic!("{other} is new: say what it may be"),
         })
@@ -28,42 +29,100 @@ async fn expect_unauthenticated(request: RequestBuilder, route: Route, credentia
     answer.expect_code(ErrorCode::Unauthenticated);
 }
 
+/// Headers that let nobody in, by the kind of caller that they imitate.
+struct BadCredentials {
+    cookies: Vec<(&'static str, String)>,
+    bearers: Vec<(&'static str, String)>,
+    nodes: Vec<(&'static str, String)>,
+    devices: Vec<(&'static str, String)>,
+}
+
+impl BadCredentials {
+    async fn make(server: &Server, operator: &mut Registered) -> Self {
+        let now_ms = server.state.clock.now_ms();
+        let expired = operator.admit(server, Role::Append).await;
+        server.sql("UPDATE device_sessions SET created_at = created_at - interval '15 minutes'").await;
+        let revoked = operator.admit(server, Role::Append).await;
+        operator.revoke(server, revoked.id).await;
+        let stranger = Admission::new(operator, Role::Append, true);
+        let node = Node::up(server, "zone").await;
+        let by_node = node.sign(server, b"", now_ms);
+        let cookie = &operator.cookie;
+        let signed = sign_in_header(server, &expired.key, expired.id, now_ms);
+        Self {
+            cookies: vec![
+                ("no cookie", String::new()),
+                ("an unknown token", format!("__Host-sid={}", "0".repeat(64))),
+                ("the plain cookie's name", cookie.replace("__Host-sid", "sid")),
+                ("a longer token", format!("{cookie}0")),
+                ("a device's token", expired.credentials.1.replace("Bearer ", "__Host-sid=")),
+            ],
+            bearers: vec![
+                ("no token", "Bearer ".into()),
+                ("an unknown token", format!("Bearer {}", "0".repeat(64))),
+                ("an expired session", expired.credentials.1.clone()),
+                ("a revoked device's session", revoked.credentials.1.clone()),
+                ("a person's token", cookie.replace("__Host-sid=", "Bearer ")),
+                ("a device's signature", signed.clone()),
+                ("a node's signature", by_node.clone()),
+            ],
+            nodes: vec![
+                ("a garbled signature", by_node.replace("signature=", "signature=0")),
+                ("an unknown node's signature", Node::new("zone").sign(server, b"", now_ms)),
+                ("a device's signature", signed.clone()),
+            ],
+            devices: vec![
+                ("a garbled signature", signed.replace("signature=", "signature=0")),
+                ("another key's signature", sign_in_header(server, &node.key, expired.id, now_ms)),
+                ("a device that was not admitted", stranger.authorization(server)),
+                ("a revoked device", sign_in_header(server, &revoked.key, revoked.id, now_ms)),
+                ("a node's signature", by_node),
+                ("a session", expired.credentials.1.clone()),
+            ],
+        }
+    }
+}
+
 #[tokio::test]
 async fn no_route_opens_to_bad_credentials() {
     let server = Server::start().await;
-    let operator = server.register_operator().await;
-    let node = Node::up(&server, "zone").await;
-    let signed_by_node = node.sign(&server, b"", server.state.clock.now_ms());
-    let cookies = [
-        ("no cookie", String::new()),
-        ("an unknown token", format!("__Host-sid={}", "0".repeat(64))),
-        ("the plain cookie's name", operator.cookie.replace("__Host-sid", "sid")),
-        ("a longer token", format!("{}0", operator.cookie)),
-    ];
+    let mut operator = server.register_operator().await;
+    let bad = BadCredentials::make(&server, &mut operator).await;
+    let device = operator.admit(&server, Role::Full).await;
+    let person = ("cookie", "a person's session", &operator.cookie);
+    let device = ("authorization", "a device's session", &device.credentials.1);
     for route in routes::ALL {
-        let changing = || request(&server, *route).header("x-triplicate", "1");
-        match route.caller {
-            Caller::Anyone => {}
-            Caller::Session => {
-                for (name, cookie) in &cookies {
-                    expect_unauthenticated(changing().header("cookie", cookie), *route, name).await;
-                }
-                let by_node = changing().header("authorization", &signed_by_node);
-                expect_unauthenticated(by_node, *route, "a node's signature").await;
+        let cookies = bad.cookies.iter().map(|(name, value)| ("cookie", *name, value));
+        let authorizations = |list| {
+            let list: &Vec<(&'static str, String)> = list;
+            list.iter().map(|(name, value)| ("authorization", *name, value)).collect::<Vec<_>>()
+        };
+        let refused: Vec<_> = match route.caller {
+            Caller::Anyone => Vec::new(),
+            Caller::Session => cookies.chain(authorizations(&bad.bearers)).chain([device]).collect(),
+            Caller::SessionOrDevice => cookies.chain(authorizations(&bad.bearers)).collect(),
+            Caller::Device => authorizations(&bad.bearers).into_iter().chain([person]).collect(),
+            Caller::DeviceSignature => {
+                authorizations(&bad.devices).into_iter().chain([person, device]).collect()
             }
-            Caller::Node => {
-                expect_unauthenticated(changing(), *route, "nothing").await;
-                let by_session = changing().header("cookie", &operator.cookie);
-                expect_unauthenticated(by_session, *route, "a session").await;
-                let garbled =
-                    changing().header("authorization", signed_by_node.replace("signature=", "signature=0"));
-                expect_unauthenticated(garbled, *route, "a garbled signature").await;
-                let stranger = Node::new("zone").sign(&server, b"", server.state.clock.now_ms());
-                let unknown = changing().header("authorization", stranger);
-                expect_unauthenticated(unknown, *route, "an unknown node's signature").await;
-            }
+            Caller::Node => authorizations(&bad.nodes).into_iter().chain([person, device]).collect(),
             Caller::Grant => panic!("the coordinator takes no grants"),
+        };
+        for (header, name, value) in refused {
+            let changing = request(&server, *route).header("x-triplicate", "1");
+            expect_unauthenticated(changing.header(header, value), *route, name).await;
         }
+    }
+}
+
+#[tokio::test]
+async fn a_bad_bearer_is_not_saved_by_a_good_cookie() {
+    let server = Server::start().await;
+    let operator = server.register_operator().await;
+    for route in routes::ALL.iter().filter(|route| route.caller == Caller::SessionOrDevice) {
+        let both = request(&server, *route).header("x-triplicate", "1").header("cookie", &operator.cookie);
+        let both = both.header("authorization", format!("Bearer {}", "0".repeat(64)));
+        expect_unauthenticated(both, *route, "a good cookie and a bad bearer").await;
     }
 }
 
@@ -79,6 +138,8 @@ fn only_these_routes_are_open_to_anyone() {
             "/api/v1/accounts/prelogin",
             "/api/v1/accounts",
             "/api/v1/sessions",
+            "/api/v1/enrolments/{enrolment}/request",
+            "/api/v1/enrolments/{enrolment}/grant",
             "/api/v1/nodes",
             "/livez",
             "/readyz",
@@ -90,8 +151,9 @@ fn only_these_routes_are_open_to_anyone() {
 async fn changes_need_our_own_page() {
     let server = Server::start().await;
     let operator = server.register_operator().await;
+    let by_session = [Caller::Session, Caller::SessionOrDevice];
     let changing =
-        routes::ALL.iter().filter(|route| route.caller == Caller::Session && route.method != "GET");
+        routes::ALL.iter().filter(|route| by_session.contains(&route.caller) && route.method != "GET");
     for route in changing {
         let by_form = || request(&server, *route).header("cookie", &operator.cookie);
         Answer::read(by_form()).await.expect_code(ErrorCode::Forbidden);

@@ -1,7 +1,10 @@
 //! A server with its own database, people who use it, and nodes that sign.
 
+mod device;
+mod events;
 mod node;
 mod person;
+mod registered;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,8 +23,11 @@ use testkit::TempDir;
 use testkit::postgres::Database;
 use tokio::net::TcpListener;
 
+pub(crate) use device::{Admission, Device, sign_in, sign_in_header};
+pub(crate) use events::Events;
 pub(crate) use node::Node;
-pub(crate) use person::{Person, Registered, blob_id, references, seal};
+pub(crate) use person::{Person, blob_id, references, seal};
+pub(crate) use registered::Registered;
 
 const REQUEST: Duration = Duration::from_mins(1);
 

@@ -3,25 +3,18 @@
 
 use coordinator::random;
 use protocol::accounts::{NewVault, RegisterRequest};
-use protocol::blob_list::{SizedBlob, pack_sized, unpack_stored};
 use protocol::bytes::{Base64, Base64Array};
-use protocol::commits::AppendCommitRequest;
 use protocol::digest::sha256;
 use protocol::envelope::account_state::{self, AccountStateBody, KdfParameters, VaultKeyRow};
 use protocol::envelope::commit::{self, CommitHead, Kind, SnapshotFlags};
-use protocol::id::{AccountId, BlobId, IdempotencyKey, SourceId, UploadId, VaultId};
+use protocol::id::{AccountId, BlobId, DeviceId, SourceId, VaultId};
 use protocol::refs::{self, Reference};
-use protocol::routes::{Route, coordinator as routes};
+use protocol::routes::coordinator as routes;
 use protocol::sessions::LoginRequest;
 use protocol::signature::{PublicKey, SigningKey};
-use protocol::uploads::{
-    CommitResponse, CommitUploadRequest, OpenUploadRequest, OpenUploadResponse, PlanRequest, PlanResponse,
-    ReceiptsRequest, ReceiptsResponse,
-};
-use reqwest::{RequestBuilder, StatusCode};
-use serde::Serialize;
+use reqwest::StatusCode;
 
-use super::{Answer, Node, Server};
+use super::{Answer, Registered, Server};
 
 /// The shape of a SEAL: the epoch stands at its place, the rest is noise.
 pub(crate) fn seal(epoch: u32) -> Vec<u8> {
@@ -44,12 +37,16 @@ pub(crate) struct Person {
     pub(crate) account: AccountId,
     pub(crate) vault: VaultId,
     pub(crate) source: SourceId,
+    /// Signs commits: the account's identity, or the device's own key.
     pub(crate) identity: SigningKey,
+    /// The device whose key that is.
+    pub(crate) device: Option<DeviceId>,
     pub(crate) auth_key: [u8; 32],
     pub(crate) state_body: AccountStateBody,
     /// The account state that commits name.
     pub(crate) account_state_seq: u64,
-    recovery_wrap: Vec<u8>,
+    pub(crate) newest_state: Vec<u8>,
+    pub(crate) recovery_wrap: Vec<u8>,
 }
 
 impl Person {
@@ -64,12 +61,17 @@ impl Person {
             recovery_wrap_hash: sha256(&[&recovery_wrap]),
             extensions: Vec::new(),
         };
+        let account = random::id(AccountId::from_bytes);
+        let identity = SigningKey::from_bytes(&random::bytes());
+        let newest_state = account_state::issue(&identity, account, 0, &[0; 32], &state_body);
         Self {
             login: login.into(),
-            account: random::id(AccountId::from_bytes),
+            account,
             vault,
             source: random::id(SourceId::from_bytes),
-            identity: SigningKey::from_bytes(&random::bytes()),
+            identity,
+            device: None,
+            newest_state,
             auth_key: random::bytes(),
             state_body,
             account_state_seq: 0,
@@ -81,19 +83,22 @@ impl Person {
         account_state::issue(&self.identity, self.account, 0, &[0; 32], &self.state_body)
     }
 
+    /// The account state that follows the newest.
+    pub(crate) fn next_state(&self, body: &AccountStateBody) -> Vec<u8> {
+        let prev = sha256(&[&self.newest_state]);
+        account_state::issue(&self.identity, self.account, self.account_state_seq + 1, &prev, body)
+    }
+
+    /// Goes on from a state that the server took.
+    pub(crate) fn adopt(&mut self, state: Vec<u8>, body: AccountStateBody) {
+        self.account_state_seq += 1;
+        self.newest_state = state;
+        self.state_body = body;
+    }
+
     /// Settings with this place in the vault's chain.
     pub(crate) fn settings(&self, seq: u64, prev: [u8; 32]) -> Vec<u8> {
-        let head = CommitHead {
-            kind: Kind::Settings,
-            vault: self.vault,
-            source: None,
-            seq,
-            prev,
-            device: None,
-            digest: refs::digest(&[]),
-            account_state_seq: self.account_state_seq,
-        };
-        commit::issue(&self.identity, &head, &seal(1))
+        self.commit(Kind::Settings, None, (seq, prev), &[])
     }
 
     /// A snapshot of the person's source with this place in the vault's chain.
@@ -111,21 +116,33 @@ impl Person {
     pub(crate) fn snapshot_of(
         &self,
         source: SourceId,
-        (seq, prev): (u64, [u8; 32]),
+        place: (u64, [u8; 32]),
         flags: SnapshotFlags,
         references: &[Reference],
     ) -> Vec<u8> {
+        self.commit(Kind::Snapshot(flags), Some(source), place, references)
+    }
+
+    /// Any commit.
+    pub(crate) fn commit(
+        &self,
+        kind: Kind,
+        source: Option<SourceId>,
+        (seq, prev): (u64, [u8; 32]),
+        references: &[Reference],
+    ) -> Vec<u8> {
+        let epochs = self.state_body.vault_keys.iter().filter(|row| row.vault == self.vault);
         let head = CommitHead {
-            kind: Kind::Snapshot(flags),
+            kind,
             vault: self.vault,
-            source: Some(source),
+            source,
             seq,
             prev,
-            device: None,
+            device: self.device,
             digest: refs::digest(references),
             account_state_seq: self.account_state_seq,
         };
-        commit::issue(&self.identity, &head, &seal(1))
+        commit::issue(&self.identity, &head, &seal(epochs.map(|row| row.epoch).max().unwrap_or(1)))
     }
 
     pub(crate) fn registration(&self, setup_token: Option<String>) -> RegisterRequest {
@@ -160,164 +177,7 @@ impl Person {
         let request = server.call(routes::LOGIN, &[]).header("x-triplicate", "1").json(&self.login_request());
         let answer = Answer::read(request).await.expect_status(StatusCode::OK);
         let cookie = answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
-        Registered { person: self, cookie }
-    }
-}
-
-/// A person with an account, signed in.
-pub(crate) struct Registered {
-    pub(crate) person: Person,
-    pub(crate) cookie: String,
-}
-
-impl std::ops::Deref for Registered {
-    type Target = Person;
-    fn deref(&self) -> &Person {
-        &self.person
-    }
-}
-
-impl Registered {
-    /// A request of this person's.
-    pub(crate) fn call(
-        &self,
-        server: &Server,
-        route: Route,
-        values: &[&dyn std::fmt::Display],
-    ) -> RequestBuilder {
-        server.call(route, values).header("cookie", &self.cookie).header("x-triplicate", "1")
-    }
-
-    pub(crate) async fn get(
-        &self,
-        server: &Server,
-        route: Route,
-        values: &[&dyn std::fmt::Display],
-    ) -> Answer {
-        Answer::read(self.call(server, route, values)).await
-    }
-
-    pub(crate) async fn send(
-        &self,
-        server: &Server,
-        route: Route,
-        values: &[&dyn std::fmt::Display],
-        body: &impl Serialize,
-    ) -> Answer {
-        Answer::read(self.call(server, route, values).json(body)).await
-    }
-
-    /// The head of the person's vault: the number and hash that the next commit names.
-    pub(crate) async fn next(&self, server: &Server) -> (u64, [u8; 32]) {
-        let vaults: protocol::vaults::VaultsResponse = self.get(server, routes::VAULTS, &[]).await.json();
-        let entry = vaults.vaults.iter().find(|entry| entry.vault == self.vault).unwrap();
-        (entry.head_seq + 1, entry.head_hash.0)
-    }
-
-    /// Envelopes of a vault from a number on, packed.
-    pub(crate) async fn read_log(&self, server: &Server, vault: &VaultId, from: u64) -> Answer {
-        let path = format!("{}?from={from}", routes::COMMITS.fill(&[vault]));
-        Answer::read(server.get(&path).header("cookie", &self.cookie)).await
-    }
-
-    pub(crate) async fn append_settings(&self, server: &Server, envelope: Vec<u8>) -> Answer {
-        let key = random::id(IdempotencyKey::from_bytes);
-        let body = AppendCommitRequest { envelope: Base64(envelope), key };
-        self.send(server, routes::APPEND_COMMIT, &[&self.vault], &body).await
-    }
-
-    pub(crate) async fn open(&self, server: &Server) -> UploadId {
-        let body = OpenUploadRequest { key: random::id(IdempotencyKey::from_bytes) };
-        let opened: OpenUploadResponse =
-            self.send(server, routes::OPEN_UPLOAD, &[&self.vault], &body).await.json();
-        opened.upload
-    }
-
-    pub(crate) async fn try_plan(&self, server: &Server, upload: UploadId, blobs: &[BlobId]) -> Answer {
-        let blobs: Vec<_> = blobs.iter().map(|id| SizedBlob { id: *id, size: 4160 }).collect();
-        self.send(server, routes::PLAN, &[&upload], &PlanRequest { blobs: pack_sized(&blobs) }).await
-    }
-
-    pub(crate) async fn plan(&self, server: &Server, upload: UploadId, blobs: &[BlobId]) -> PlanResponse {
-        self.try_plan(server, upload, blobs).await.json()
-    }
-
-    pub(crate) async fn hand_in(
-        &self,
-        server: &Server,
-        upload: UploadId,
-        receipts: Vec<Base64>,
-    ) -> ReceiptsResponse {
-        self.send(server, routes::RECEIPTS, &[&upload], &ReceiptsRequest { receipts }).await.json()
-    }
-
-    /// Plans blobs, has each target's node sign for them, and hands the receipts in.
-    pub(crate) async fn store(&self, server: &Server, upload: UploadId, nodes: &[Node], blobs: &[BlobId]) {
-        let plan = self.plan(server, upload, blobs).await;
-        let mut receipts = Vec::new();
-        for group in &plan.groups {
-            let stored = unpack_stored(&group.blobs).unwrap();
-            for target in &group.targets {
-                let node = nodes.iter().find(|node| node.id == target.node).unwrap();
-                receipts.push(node.receipt(server, &target.grant, &stored).issue(&node.key));
-            }
-        }
-        if !receipts.is_empty() {
-            let answer = self.hand_in(server, upload, receipts).await;
-            assert_eq!(answer.refused, []);
-        }
-    }
-
-    pub(crate) async fn stage(
-        &self,
-        server: &Server,
-        upload: UploadId,
-        page: u32,
-        references: &[Reference],
-    ) -> Answer {
-        Answer::read(self.call(server, routes::REFS, &[&upload, &page]).body(refs::pack(references))).await
-    }
-
-    pub(crate) async fn commit_envelope(
-        &self,
-        server: &Server,
-        upload: UploadId,
-        envelope: Vec<u8>,
-    ) -> Answer {
-        let key = random::id(IdempotencyKey::from_bytes);
-        let body = CommitUploadRequest { envelope: Base64(envelope), key };
-        self.send(server, routes::COMMIT_UPLOAD, &[&upload], &body).await
-    }
-
-    /// Stages one page and commits it on top of the vault's head.
-    pub(crate) async fn try_commit(
-        &self,
-        server: &Server,
-        upload: UploadId,
-        flags: SnapshotFlags,
-        references: &[Reference],
-    ) -> Answer {
-        if !references.is_empty() {
-            self.stage(server, upload, 0, references).await.expect_status(StatusCode::NO_CONTENT);
-        }
-        let (seq, prev) = self.next(server).await;
-        self.commit_envelope(server, upload, self.snapshot(seq, prev, flags, references)).await
-    }
-
-    /// A whole backup: what is added is stored on the nodes first.
-    pub(crate) async fn back_up(
-        &self,
-        server: &Server,
-        nodes: &[Node],
-        changes: &[(u16, i32)],
-    ) -> CommitResponse {
-        let upload = self.open(server).await;
-        let references = references(changes);
-        let added: Vec<_> = references.iter().filter(|r| r.delta > 0).map(|r| r.blob).collect();
-        if !added.is_empty() {
-            self.store(server, upload, nodes, &added).await;
-        }
-        self.try_commit(server, upload, SnapshotFlags::default(), &references).await.json()
+        Registered { person: self, credentials: ("cookie", cookie.clone()), cookie }
     }
 }
 
