@@ -2,13 +2,17 @@
 //!
 //! After a failed sync nobody knows what is on disk, and a second sync may claim success for lost data. So nothing
 //! is written any more and nothing is acknowledged until the next start has read the log again.
+//!
+//! What is on disk leaves the page cache at once: a backup is seldom read soon, and its pages serve the next group.
 
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt as _;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use protocol::id::{BlobId, StoreId};
+use rustix::fs::{Advice, fadvise};
 use tokio::sync::oneshot;
 
 use super::error::StoreError;
@@ -142,6 +146,9 @@ impl Writer {
             StoreError::ReadOnly(error.to_string())
         })?;
         self.status.sync_times.record(Instant::now(), started.elapsed());
+        // Of no consequence where it fails. Without it every group fills memory that held something else before.
+        let len = NonZeroU64::new(self.buffer.len() as u64);
+        let _ = fadvise(&pack.file, start, len, Advice::DontNeed);
         let end = start + self.buffer.len() as u64;
         self.index.publish(&records, LogPosition { pack: pack.number, offset: end }).map_err(|error| {
             // Some records may be known by now: the next group must not be written over them.
