@@ -1,5 +1,6 @@
-//! The browser's SubtleCrypto, one call per message. Inputs are copied into fresh arrays outside wasm memory,
-//! which may grow, and so move, while a call runs; key bytes are overwritten there at once.
+//! The browser's SubtleCrypto, one call per message. Inputs are views of wasm memory: SubtleCrypto takes its own copy
+//! before it returns its promise, so that memory may grow, and so move, while the call runs. Key bytes cross in an
+//! array that is overwritten at once.
 
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -24,7 +25,7 @@ impl WebCrypto {
     }
 
     pub(super) async fn sha256(&self, data: &[u8]) -> Result<[u8; 32], PlatformError> {
-        let call = self.0.digest_with_str_and_js_u8_array("SHA-256", &Uint8Array::from(data));
+        let call = self.0.digest_with_str_and_u8_array("SHA-256", data);
         let digest = finish(call).await.map_err(|_| PlatformError)?;
         let mut output = [0; 32];
         digest.copy_to(&mut output);
@@ -39,8 +40,7 @@ impl WebCrypto {
         start: usize,
     ) -> Result<(), PlatformError> {
         let imported = self.import(&key.key, "AES-GCM", "encrypt").await.map_err(|_| PlatformError)?;
-        let plaintext = Uint8Array::from(&buffer[start..]);
-        let call = self.0.encrypt_with_object_and_js_u8_array(&gcm(key, aad), &imported, &plaintext);
+        let call = self.0.encrypt_with_object_and_u8_array(&gcm(key, aad), &imported, &buffer[start..]);
         let sealed = finish(call).await.map_err(|_| PlatformError)?;
         buffer.resize(buffer.len() + TAG_LEN, 0);
         sealed.copy_to(&mut buffer[start..]);
@@ -54,8 +54,7 @@ impl WebCrypto {
         sealed: &[u8],
     ) -> Result<Vec<u8>, OpenError> {
         let imported = self.import(&key.key, "AES-GCM", "decrypt").await.map_err(|_| PlatformError)?;
-        let call =
-            self.0.decrypt_with_object_and_js_u8_array(&gcm(key, aad), &imported, &Uint8Array::from(sealed));
+        let call = self.0.decrypt_with_object_and_u8_array(&gcm(key, aad), &imported, sealed);
         let plaintext = finish(call).await.map_err(|_| OpenError::Refused)?;
         Ok(plaintext.to_vec())
     }
