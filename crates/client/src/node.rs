@@ -14,6 +14,8 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 
 use crate::api::{Client, with_timeout};
 
+mod post;
+
 /// A node that has not answered by then counts as failed: time to connect and to sync, and for the bytes at a rate
 /// that four batches at once reach on a line of 1 Mbit/s.
 const PUT_TIME_MIN: Duration = Duration::from_mins(1);
@@ -54,9 +56,11 @@ impl Client {
         }
         let time = PUT_TIME_MIN + Duration::from_secs((body.len() / PUT_BYTES_PER_SECOND_MIN) as u64);
         let url = format!("{}{}", target.url, routes::PUT_BLOBS.path);
-        let request = self.http.post(url).header(CONTENT_TYPE, "application/octet-stream").body(body);
         let answer = async {
-            let bytes = checked(request.send().await?).await?.bytes().await?;
+            let (status, bytes) = post::post(&self.http, &url, body).await?;
+            if status != StatusCode::OK {
+                return Err(Reason::refusal(status, &bytes));
+            }
             if bytes.len() > PUT_ANSWER_BYTES_MAX {
                 return Err(Reason("an answer that is too long".to_owned()));
             }
@@ -120,6 +124,13 @@ impl Reason {
         Self(format!("no answer within {} seconds", time.as_secs()))
     }
 
+    fn refusal(status: StatusCode, body: &[u8]) -> Self {
+        match serde_json::from_slice::<ErrorBody>(body) {
+            Ok(body) => Self(body.message),
+            Err(_) => Self(status.to_string()),
+        }
+    }
+
     fn of(self, node: &NodeGrant) -> NodeError {
         NodeError { url: node.url.clone(), reason: self.0 }
     }
@@ -136,9 +147,5 @@ async fn checked(response: Response) -> Result<Response, Reason> {
         return Ok(response);
     }
     let status = response.status();
-    let message = match serde_json::from_slice::<ErrorBody>(&response.bytes().await?) {
-        Ok(body) => body.message,
-        Err(_) => status.to_string(),
-    };
-    Err(Reason(message))
+    Err(Reason::refusal(status, &response.bytes().await?))
 }
