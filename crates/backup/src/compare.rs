@@ -186,11 +186,7 @@ struct Pending {
 }
 
 /// What both trees have under one name: two entries of one kind that differ, or one that is in one tree alone.
-enum Pair {
-    Old(Entry),
-    New(Entry),
-    Both(Entry, Entry),
-}
+type Pair = (Option<Entry>, Option<Entry>);
 
 impl<S: BlobSource> Pairs<'_, S> {
     async fn next(&mut self) -> Result<Option<Difference>, TreeError<S::Error>> {
@@ -214,9 +210,10 @@ impl<S: BlobSource> Pairs<'_, S> {
     fn judge(&mut self, pair: Pair) -> Option<Difference> {
         let parents = self.path.clone();
         let (before, after) = match pair {
-            Pair::Old(entry) => return Some(Difference::Removed { parents, entry: Box::new(entry) }),
-            Pair::New(entry) => return Some(Difference::Added { parents, entry: Box::new(entry) }),
-            Pair::Both(before, after) => (before, after),
+            (Some(before), Some(after)) => (before, after),
+            (Some(entry), None) => return Some(Difference::Removed { parents, entry: Box::new(entry) }),
+            (None, Some(entry)) => return Some(Difference::Added { parents, entry: Box::new(entry) }),
+            (None, None) => return None,
         };
         let content = match (&before.node, &after.node) {
             (
@@ -291,10 +288,10 @@ fn merge(old: Vec<Entry>, new: Vec<Entry>) -> Vec<Pair> {
         match (before, after) {
             (None, None) => return pairs,
             (Some(before), Some(after)) if before == after => {}
-            (Some(before), Some(after)) if is_same_kind(&before, &after) => {
-                pairs.push(Pair::Both(before, after));
+            (Some(before), Some(after)) if !is_same_kind(&before, &after) => {
+                pairs.extend([(Some(before), None), (None, Some(after))]);
             }
-            (before, after) => pairs.extend(before.map(Pair::Old).into_iter().chain(after.map(Pair::New))),
+            pair => pairs.push(pair),
         }
     }
 }

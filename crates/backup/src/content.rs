@@ -57,6 +57,35 @@ impl Content {
     }
 }
 
+/// A file's content that is stored: all that an entry needs of it, without the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredContent {
+    /// Bytes of the file.
+    pub size: u64,
+    /// BLAKE3 of all of them.
+    pub hash: [u8; 32],
+    /// Where they are.
+    pub content: Content,
+}
+
+impl StoredContent {
+    /// For whoever keeps it: `[size, hash, content]` with the content as entries have it.
+    pub fn encode(&self) -> Vec<u8> {
+        let fields = vec![Value::Uint(self.size), Value::bytes(self.hash), self.content.to_value()];
+        Value::Array(fields).encode()
+    }
+
+    /// # Errors
+    /// [`FormatError`] for anything that [`StoredContent::encode`] did not make.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let [size, hash, content] = Value::decode(bytes)?.into_tuple()?;
+        let (size, hash) = (size.into_u64()?, hash.into_byte_array()?);
+        let stored = Self { size, hash, content: Content::from_value(content)? };
+        check_content(stored.size, &stored.content)?;
+        Ok(stored)
+    }
+}
+
 pub(crate) fn check_content(size: u64, content: &Content) -> Result<(), FormatError> {
     let small = size <= INLINE_LEN_MAX as u64;
     match content {

@@ -6,7 +6,7 @@ use protocol::id::BlobId;
 
 use crate::blobs::{BlobSink, BlobSource, TreeError};
 use crate::build::{WrittenDirectory, rewrite_directory, sum_totals};
-use crate::entry::{Entry, Node};
+use crate::entry::{Entry, Metadata, Node};
 use crate::name::{Name, PATH_DEPTH_MAX};
 use crate::walk::{StoredDirectory, read_stored};
 
@@ -19,6 +19,16 @@ pub enum Change {
         parents: Vec<Name>,
         /// Its content is written already; a directory's may be one that is stored elsewhere in the tree.
         entry: Box<Entry>,
+    },
+    /// Sets what a directory itself is like, and leaves what is beneath it. Where there is none, it is created, in
+    /// place of a file or link with its name.
+    PutDirectory {
+        /// Names of the directories above it, outermost first.
+        parents: Vec<Name>,
+        /// Its name.
+        name: Name,
+        /// What it is like from now on.
+        metadata: Metadata,
     },
     /// Removes an entry with all that is beneath it. Where there is none, nothing happens.
     Remove {
@@ -61,6 +71,8 @@ pub async fn edit<S: BlobSource, K: BlobSink<Error = S::Error>>(
 #[derive(Default)]
 struct Plan {
     own: Option<Own>,
+    /// What it is like, as the directory that it then must be.
+    metadata: Option<Metadata>,
     /// Whether something is put beneath it, so that it must be a directory.
     is_parent: bool,
     children: BTreeMap<Name, Plan>,
@@ -74,20 +86,31 @@ enum Own {
 impl Plan {
     /// Adds a change to those of a whole tree; `None` if it lies too deep.
     fn add(&mut self, change: Change) -> Option<()> {
-        let (parents, name, own) = match change {
-            Change::Put { parents, entry } => (parents, entry.name.clone(), Own::Put(entry)),
-            Change::Remove { parents, name } => (parents, name, Own::Remove),
+        let (parents, is_removal) = match &change {
+            Change::Put { parents, .. } | Change::PutDirectory { parents, .. } => (parents, false),
+            Change::Remove { parents, .. } => (parents, true),
         };
         if parents.len() >= PATH_DEPTH_MAX {
             return None;
         }
         let mut parent = self;
         for name in parents {
-            parent = parent.children.entry(name).or_default();
-            parent.is_parent |= matches!(own, Own::Put(_));
+            parent = parent.children.entry(name.clone()).or_default();
+            parent.is_parent |= !is_removal;
         }
-        parent.children.insert(name, Plan { own: Some(own), ..Plan::default() });
+        match change {
+            Change::Put { entry, .. } => parent.replace(entry.name.clone(), Own::Put(entry)),
+            Change::Remove { name, .. } => parent.replace(name, Own::Remove),
+            Change::PutDirectory { name, metadata, .. } => {
+                parent.children.entry(name).or_default().metadata = Some(metadata);
+            }
+        }
         Some(())
+    }
+
+    /// What was to happen at that path and beneath it before does not matter any more.
+    fn replace(&mut self, name: Name, own: Own) {
+        self.children.insert(name, Plan { own: Some(own), ..Plan::default() });
     }
 }
 
@@ -136,21 +159,40 @@ impl<S: BlobSource, K: BlobSink<Error = S::Error>> Editor<'_, S, K> {
             Some(Own::Put(entry)) => Some(*entry),
             Some(Own::Remove) => None,
         };
-        if plan.children.is_empty() {
+        let Some(metadata) = plan.metadata else {
+            return self.edit_beneath(name, entry, plan.is_parent, plan.children).await;
+        };
+        let directory = entry.filter(|entry| matches!(entry.node, Node::Directory { .. }));
+        let edited = self.edit_beneath(name, directory, true, plan.children).await?;
+        Ok(edited.map(|entry| {
+            let Metadata { mode, mtime_ns, xattrs } = metadata;
+            Entry { mode, mtime_ns, xattrs, ..entry }
+        }))
+    }
+
+    /// Makes the changes beneath an entry; where there is none and there must be, in a new directory.
+    async fn edit_beneath(
+        &mut self,
+        name: Name,
+        entry: Option<Entry>,
+        must_exist: bool,
+        children: BTreeMap<Name, Plan>,
+    ) -> Result<Option<Entry>, TreeError<S::Error>> {
+        if children.is_empty() && (entry.is_some() || !must_exist) {
             return Ok(entry);
         }
         match entry {
+            None if must_exist => {
+                let written = Box::pin(self.edit_directory(None, children)).await?;
+                Ok(Some(written.into_entry(name, self.new_directory.mode, self.new_directory.mtime_ns)))
+            }
             Some(Entry { node: Node::Directory { tree, .. }, .. }) => {
                 // Boxed, because a directory's edit contains those of its subdirectories.
-                let written = Box::pin(self.edit_directory(Some(tree), plan.children)).await?;
+                let written = Box::pin(self.edit_directory(Some(tree), children)).await?;
                 let node = Node::Directory { totals: written.totals, tree: written.tree };
                 Ok(entry.map(|entry| Entry { node, ..entry }))
             }
-            None if plan.is_parent => {
-                let written = Box::pin(self.edit_directory(None, plan.children)).await?;
-                Ok(Some(written.into_entry(name, self.new_directory.mode, self.new_directory.mtime_ns)))
-            }
-            Some(_) if plan.is_parent => Err(TreeError::NotADirectory(name)),
+            Some(_) if must_exist => Err(TreeError::NotADirectory(name)),
             unchanged => Ok(unchanged),
         }
     }

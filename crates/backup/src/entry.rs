@@ -75,6 +75,26 @@ pub struct Entry {
     pub extensions: Extensions,
 }
 
+/// What an entry is like apart from its content.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Metadata {
+    /// Unix permission bits, with set-id and sticky bits: at most 0o7777.
+    pub mode: u32,
+    /// Last change of the content, in nanoseconds since the Unix epoch.
+    pub mtime_ns: i64,
+    /// Extended attributes; names and values together have at most 64 KiB.
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Metadata {
+    /// # Errors
+    /// [`FormatError::Rule`] if an entry cannot have it.
+    pub fn check(&self) -> Result<(), FormatError> {
+        rule(self.mode <= MODE_MAX, "a mode has more than the permission bits")?;
+        check_xattrs(&self.xattrs)
+    }
+}
+
 impl Entry {
     /// An entry without extended attributes.
     pub fn new(name: Name, mode: u32, mtime_ns: i64, node: Node) -> Self {
@@ -93,8 +113,7 @@ impl Entry {
     /// The rules that the types do not hold by themselves.
     pub(crate) fn check(&self) -> Result<(), FormatError> {
         rule(self.mode <= MODE_MAX, "a mode has more than the permission bits")?;
-        let xattr_bytes: usize = self.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
-        rule(xattr_bytes <= XATTR_BYTES_MAX, "extended attributes have more than 64 KiB")?;
+        check_xattrs(&self.xattrs)?;
         if let Node::File { size, content, .. } = &self.node {
             check_content(*size, content)?;
         }
@@ -175,6 +194,11 @@ fn take_directory(fields: &mut Fields) -> Result<Node, FormatError> {
     let totals = totals_from_value(fields.need(CATEGORIES)?)?;
     rule(totals.sum().bytes == size, "the categories of a directory do not sum to its size")?;
     Ok(Node::Directory { totals, tree })
+}
+
+fn check_xattrs(xattrs: &BTreeMap<Vec<u8>, Vec<u8>>) -> Result<(), FormatError> {
+    let bytes: usize = xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
+    rule(bytes <= XATTR_BYTES_MAX, "extended attributes have more than 64 KiB")
 }
 
 fn xattrs_to_value(xattrs: &BTreeMap<Vec<u8>, Vec<u8>>) -> Value {

@@ -3,28 +3,21 @@
 
 use std::rc::Rc;
 
-use ::backup::{Change, ChunkRef, Content, Entry, FileSplitter, Node, Remainder, write_content};
-use crypto::blob::BlobKind;
-use futures_util::stream::{self, FuturesOrdered, StreamExt as _, TryStreamExt as _};
+use ::backup::{Change, Entry, Node, StoredContent};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use protocol::id::SourceId;
-use tokio::sync::Semaphore;
 
+use crate::content::ContentWriter;
 use crate::error::Error;
 use crate::path::Path;
 use crate::platform::ReadAt;
 use crate::progress::{Phase, Progress};
-use crate::snapshot::Edits;
+use crate::snapshot::{Edits, WriteOptions};
 use crate::upload::Uploader;
 use crate::vault::Vault;
 
-/// Files are read in slices of this size.
-const SLICE_BYTES: usize = 4 << 20;
-/// Files that are read at the same time.
-const FILES_AT_ONCE: usize = 8;
-/// Of these, files that are longer than one slice: what they hold is not counted against the memory budget.
-const LARGE_FILES_AT_ONCE: usize = 2;
-/// Chunks of one file that are sealed at the same time.
-const CHUNKS_AT_ONCE: usize = 4;
+/// Files that are read at the same time, if they are small.
+const FILES_AT_ONCE: usize = 64;
 /// Browsers tell no permissions.
 const FILE_MODE: u32 = 0o644;
 
@@ -98,15 +91,11 @@ impl Vault {
         let mut paths: Vec<&Path> = files.iter().map(|(path, _)| path).collect();
         paths.sort_unstable();
         self.check_clashes(source, &paths).await?;
-        let large = Semaphore::new(LARGE_FILES_AT_ONCE);
         let read = async |uploader: Uploader| {
             progress.update(|it| it.phase = Phase::Transferring);
+            let writer = ContentWriter::new(uploader, None, progress.clone());
             let read: Vec<_> = stream::iter(files)
-                .map(async |(path, file)| {
-                    let is_large = file.size > SLICE_BYTES as u64;
-                    let _turn = if is_large { large.acquire().await.ok() } else { None };
-                    read_file(uploader.clone(), path, file, progress).await
-                })
+                .map(|(path, file)| store_file(writer.clone(), path, file))
                 .buffer_unordered(FILES_AT_ONCE)
                 .try_collect()
                 .await?;
@@ -120,7 +109,7 @@ impl Vault {
             edits.unreadable_files = summary.unreadable.len() as u64;
             Ok(edits)
         };
-        let written = self.write_snapshot(source, progress, read).await?;
+        let written = self.write_snapshot(self.edit_of(source), progress, read).await?;
         progress.update(|it| it.phase = Phase::Done);
         let done = progress.get();
         summary.seq = written.seq;
@@ -145,69 +134,35 @@ impl Vault {
             removals.push(Change::Remove { parents: parents.to_vec(), name: name.clone() });
             changes.push(Change::Put { parents: parents.to_vec(), entry: Box::new(entry) });
         }
-        self.write_snapshot(source, &Rc::default(), async |_| Ok(Edits::of(removals))).await?;
+        self.write_snapshot(self.edit_of(source), &Rc::default(), async |_| Ok(Edits::of(removals))).await?;
         Ok(Removed { source, changes })
     }
 
     /// Puts deleted entries back where they were.
     pub async fn undo_remove(&self, removed: Removed) -> Result<(), Error> {
         let Removed { source, changes } = removed;
-        self.write_snapshot(source, &Rc::default(), async |_| Ok(Edits::of(changes))).await.map(drop)
+        self.write_snapshot(self.edit_of(source), &Rc::default(), async |_| Ok(Edits::of(changes)))
+            .await
+            .map(drop)
+    }
+
+    fn edit_of(&self, source: SourceId) -> WriteOptions {
+        WriteOptions { source, session: self.idempotency_key() }
     }
 }
 
-/// Reads one file to its end and stores its chunks. The inner error is the file's own, and stops nothing.
-async fn read_file(
-    uploader: Uploader,
+/// Stores one file. The inner error is the file's own, and stops nothing.
+async fn store_file(
+    writer: ContentWriter,
     path: Path,
     file: NewFile,
-    progress: &Progress,
 ) -> Result<Result<Change, UnreadableFile>, Error> {
-    let mut splitter = FileSplitter::new(&uploader.sip_keys());
-    let mut sealing = FuturesOrdered::new();
-    let mut chunks = Vec::new();
-    let store = |chunk: Vec<u8>| {
-        let uploader = uploader.clone();
-        async move {
-            let raw_len = chunk.len() as u32;
-            Ok::<_, Error>(ChunkRef { id: uploader.store(BlobKind::Chunk, chunk).await?, raw_len })
-        }
+    let StoredContent { size, hash, content } = match writer.store(&*file.reader, file.size).await? {
+        Ok(stored) => stored,
+        Err(reason) => return Ok(Err(UnreadableFile { path: file.path, reason })),
     };
-    let mut offset = 0;
-    loop {
-        let slice = match file.reader.read_at(offset, SLICE_BYTES).await {
-            Ok(slice) => slice,
-            Err(reason) => return Ok(Err(UnreadableFile { path: file.path, reason })),
-        };
-        if slice.is_empty() {
-            break;
-        }
-        offset += slice.len() as u64;
-        for chunk in splitter.push(&slice) {
-            sealing.push_back(store(chunk));
-        }
-        while sealing.len() > CHUNKS_AT_ONCE {
-            chunks.extend(sealing.next().await.transpose()?);
-        }
-        progress.update(|it| it.bytes_read += slice.len() as u64);
-    }
-    let split = splitter.finish();
-    let mut inline = None;
-    match split.remainder {
-        Remainder::Inline(bytes) => inline = Some(bytes),
-        Remainder::Chunk(chunk) => sealing.push_back(store(chunk)),
-        Remainder::Nothing => {}
-    }
-    while let Some(chunk) = sealing.next().await {
-        chunks.push(chunk?);
-    }
-    let content = match inline {
-        Some(bytes) => Content::Inline(bytes),
-        None => write_content(&mut uploader.clone(), chunks).await?,
-    };
-    progress.update(|it| it.files_done += 1);
     let Some((parents, name)) = path.split() else { return Err(Error::Name(path.to_string())) };
-    let node = Node::File { size: split.size, content, hash: split.hash, changed: false };
+    let node = Node::File { size, content, hash, changed: false };
     let entry = Entry::new(name.clone(), FILE_MODE, file.mtime_ms.saturating_mul(1_000_000), node);
     Ok(Ok(Change::Put { parents: parents.to_vec(), entry: Box::new(entry) }))
 }

@@ -130,6 +130,15 @@ impl Vault {
         Ok(read_directory(self.fetcher(), &tree).await?)
     }
 
+    /// The entry at a path, or all entries of the root.
+    pub(crate) async fn selected(&self, snapshot: SnapshotRef, path: &Path) -> Result<Vec<Entry>, Error> {
+        if path.is_root() {
+            return self.directory(snapshot, path).await;
+        }
+        let root = self.root(snapshot)?.ok_or_else(|| Error::NotFound(path.to_string()))?;
+        Ok(vec![self.entry(&root, path).await?])
+    }
+
     /// The entry at a path, which is not the root.
     pub(crate) async fn entry(&self, root: &BlobId, path: &Path) -> Result<Entry, Error> {
         let found = find(self.fetcher(), root, path.names()).await?;

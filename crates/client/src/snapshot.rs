@@ -1,6 +1,7 @@
 //! Making a snapshot: a source's newest tree is edited, all of the new tree is made durable, and one signed commit
 //! puts it into the vault's log. If somebody else's commit comes first, the same edits are made on top of that.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use ::backup::{Change, NewDirectory, WrittenDirectory, diff, edit};
@@ -33,12 +34,21 @@ pub(crate) struct Edits {
     pub(crate) changes: Vec<Change>,
     /// Files that should be in the snapshot and could not be read.
     pub(crate) unreadable_files: u64,
+    /// More of a first backup follows.
+    pub(crate) partial: bool,
 }
 
 impl Edits {
     pub(crate) fn of(changes: Vec<Change>) -> Self {
-        Self { changes, unreadable_files: 0 }
+        Self { changes, ..Self::default() }
     }
+}
+
+/// Where a snapshot goes.
+pub(crate) struct WriteOptions {
+    pub(crate) source: SourceId,
+    /// Names the upload session: the same key opens it again.
+    pub(crate) session: IdempotencyKey,
 }
 
 /// A snapshot that is durable.
@@ -51,11 +61,12 @@ impl Vault {
     /// Applies edits to a source's newest tree and commits the result. `make_edits` stores what they refer to.
     pub(crate) async fn write_snapshot(
         &self,
-        source: SourceId,
+        options: WriteOptions,
         progress: &Rc<Progress>,
         make_edits: impl AsyncFnOnce(Uploader) -> Result<Edits, Error>,
     ) -> Result<Written, Error> {
-        let session = self.client().open_upload(self.id(), self.idempotency_key()).await?;
+        let WriteOptions { source, session } = options;
+        let session = self.client().open_upload(self.id(), session).await?;
         let planned = Planned::default();
         let mut make_edits = Some(make_edits);
         let mut edits = Edits::default();
@@ -81,7 +92,8 @@ impl Vault {
             progress.update(|it| it.phase = Phase::Committing);
             self.check_claims(claimed).await?;
             let base = Base { needs_baseline: base.needs_baseline || baseline, ..base };
-            let new = NewTree { source, base, tree, unreadable_files: edits.unreadable_files };
+            let (unreadable_files, partial) = (edits.unreadable_files, edits.partial);
+            let new = NewTree { source, base, tree, unreadable_files, partial };
             match self.commit(session.upload, &new, &planned).await {
                 Ok(seq) => {
                     self.refresh().await?;
@@ -139,7 +151,7 @@ impl Vault {
             client: CLIENT.to_owned(),
             unreadable_files: new.unreadable_files,
             account_state: state.hash,
-            partial: false,
+            partial: new.partial,
             extensions: Vec::new(),
         };
         let commit = NewCommit {
@@ -174,8 +186,10 @@ impl Vault {
                     unpack_stored(&group.blobs).map_err(|error| Error::untrusted(error.to_string()))?;
                 blobs.extend(stored.into_iter().map(|blob| SizedBlob { id: blob.id, size: blob.size }));
             }
-            if let Some(missing) = ids.iter().find(|id| blobs.iter().all(|blob| blob.id != **id)) {
-                return Err(Error::Unreadable(*missing));
+            let located: HashSet<BlobId> = blobs.iter().map(|blob| blob.id).collect();
+            let gone: Vec<BlobId> = ids.iter().copied().filter(|id| !located.contains(id)).collect();
+            if !gone.is_empty() {
+                return Err(Error::Gone(gone));
             }
             let plan = self.client().plan(upload, &blobs).await?;
             if !plan.groups.is_empty() {
@@ -222,4 +236,5 @@ struct NewTree {
     base: Base,
     tree: WrittenDirectory,
     unreadable_files: u64,
+    partial: bool,
 }

@@ -123,6 +123,11 @@ impl Uploader {
         self.keys.derive_sip_keys()
     }
 
+    /// What a chunk is recognised by.
+    pub(crate) fn fingerprint(&self, chunk: &[u8]) -> [u8; 32] {
+        self.keys.fingerprint(chunk)
+    }
+
     /// Seals a content and queues it, unless the session has it already. Waits while the memory budget is used up.
     pub(crate) async fn store(&self, kind: BlobKind, raw: Vec<u8>) -> Result<BlobId, Error> {
         // Sealed and raw bytes are there at the same time, briefly; padding adds at most 12 %.

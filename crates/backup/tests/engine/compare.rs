@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use protocol::id::BlobId;
 use sha2::{Digest as _, Sha256};
 
-use crate::store::{Store, name, path, ready, symlink};
+use crate::store::{Store, chunked, chunks, name, path, ready, symlink};
 
 const NEW_DIRECTORY: NewDirectory = NewDirectory { mode: 0o755, mtime_ns: 3 };
 
@@ -221,6 +221,60 @@ proptest! {
         }
         prop_assert!(differences.len() > 4000 || halves[0].is_disjoint(&halves[1]));
     }
+}
+
+#[test]
+fn a_folder_gets_a_mode_and_keeps_what_is_in_it() {
+    let store = Store::default();
+    let metadata = Metadata { mode: 0o700, mtime_ns: 9, xattrs: [(b"user.a".to_vec(), vec![1])].into() };
+    let set = |at: &str| {
+        let mut parents = path(at);
+        let name = parents.pop().unwrap();
+        Change::PutDirectory { parents, name, metadata: metadata.clone() }
+    };
+    let root = apply(
+        &store,
+        None,
+        vec![put("a/x", |name| file(name, b"x", 1)), put("f", |name| symlink(name, "x"))],
+    );
+    // Set before or after what is put into it, on what exists, on what does not, and in place of a link.
+    let changes = vec![
+        set("a"),
+        put("a/y", |name| file(name, b"y", 1)),
+        set("b/c"),
+        put("f/z", |name| file(name, b"z", 1)),
+        set("f"),
+    ];
+    let root = apply(&store, Some(root), changes);
+    let seen = flat(&store, Some(root));
+    assert_eq!(seen.keys().collect::<Vec<_>>(), ["a", "a/x", "a/y", "b", "b/c", "f", "f/z"]);
+    for at in ["a", "b/c", "f"] {
+        let entry = &seen[at];
+        assert_eq!((entry.mode, entry.mtime_ns, &entry.xattrs), (0o700, 9, &metadata.xattrs), "{at}");
+    }
+    assert_eq!(seen["b"].mode, NEW_DIRECTORY.mode);
+    // After a removal it is a new and empty one.
+    let root = apply(&store, Some(root), vec![remove("a"), set("a")]);
+    assert!(flat(&store, Some(root)).keys().all(|at| !at.starts_with("a/")));
+}
+
+#[test]
+fn stored_content_reads_back_as_it_was_kept() {
+    let store = Store::default();
+    for entry in [
+        file("inline", b"abc", 1),
+        chunked(&store, "chunks", chunks(0..3)),
+        chunked(&store, "lists", chunks(0..70)),
+    ] {
+        let Node::File { size, hash, content, .. } = entry.node else { panic!("files") };
+        let stored = StoredContent { size, hash, content };
+        assert_eq!(StoredContent::decode(&stored.encode()).unwrap(), stored);
+        // What lists hold is judged where they are read.
+        let in_lists = matches!(stored.content, Content::Lists(_));
+        let longer = StoredContent { size: size + 1, ..stored };
+        assert_eq!(StoredContent::decode(&longer.encode()).is_ok(), in_lists);
+    }
+    assert!(StoredContent::decode(b"").is_err());
 }
 
 #[test]

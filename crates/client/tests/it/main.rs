@@ -3,7 +3,10 @@
 mod backup;
 mod devices;
 mod failures;
+mod folder;
 mod history;
 mod messages;
 mod native;
+mod restore;
+mod settings;
 mod trust;

@@ -91,7 +91,7 @@ pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     out
 }
 
-struct InMemory(Rc<Vec<u8>>);
+pub(crate) struct InMemory(pub(crate) Rc<Vec<u8>>);
 
 impl ReadAt for InMemory {
     fn read_at(&self, offset: u64, len: usize) -> LocalBoxFuture<'_, Result<Vec<u8>, String>> {

@@ -14,7 +14,7 @@ use testkit::cluster::Cluster;
 use crate::native::{Device, LOGIN, PASSPHRASE, back_up, noise, path};
 
 /// Changes what the coordinator stored, as its operator could.
-fn tamper(cluster: &Cluster, sql: &str) {
+pub(crate) fn tamper(cluster: &Cluster, sql: &str) {
     let status = Command::new("psql")
         .args([&cluster.database().admin_url(), "--quiet", "--set", "ON_ERROR_STOP=1", "--command", sql])
         .status()

@@ -1,0 +1,214 @@
+//! The contents of many entries as one stream of pieces, in order and verified, from whichever replicas answer.
+//! Memory is bounded by a few windows of chunks that are fetched ahead: small files share one, a large file has
+//! several.
+
+use ::backup::{Entry, FilePlan, FileVerifier, Node, Piece, Walk, plan_file};
+use async_stream::try_stream;
+use crypto::blob::BlobKind;
+use futures_util::stream::{Stream, StreamExt as _, TryStreamExt as _};
+use protocol::id::BlobId;
+
+use crate::error::Error;
+use crate::fetch::Fetcher;
+use crate::path::Path;
+
+/// A window of chunks has at most this many bytes, or is one chunk.
+const WINDOW_BYTES: u64 = 4 << 20;
+/// And at most this many chunks.
+const WINDOW_CHUNKS: usize = 256;
+/// Windows that are fetched at the same time.
+const WINDOWS_AHEAD: usize = 4;
+
+/// A piece of what is being restored.
+pub(crate) enum Part {
+    /// An entry begins. Directories and links have no data and no end.
+    Begin { path: Path, entry: Box<Entry> },
+    /// The next bytes of the file that began last.
+    Data(Vec<u8>),
+    /// The file that began last cannot be had; the next begins after it.
+    Failed(Error),
+    /// The file is complete and its hash is right.
+    End,
+}
+
+/// What has to happen, in order; chunks still to be fetched.
+enum Step {
+    Begin { path: Path, entry: Box<Entry> },
+    Inline(Vec<u8>),
+    Chunk(Piece),
+    Failed(Error),
+    End,
+}
+
+/// The entries and all that is beneath them, each with its path from them on.
+pub(crate) fn beneath(
+    fetcher: Fetcher,
+    entries: Vec<Entry>,
+) -> impl Stream<Item = Result<(Path, Entry), Error>> {
+    try_stream! {
+        for entry in entries {
+            let name = entry.name.clone();
+            let tree = match &entry.node {
+                Node::Directory { tree, .. } => Some(*tree),
+                _ => None,
+            };
+            yield (Path::beneath(Vec::new(), name.clone()), entry);
+            let Some(tree) = tree else { continue };
+            let mut walk = Walk::new(&fetcher, tree);
+            while let Some((parents, entry)) = walk.next().await? {
+                let above = std::iter::once(&name).chain(parents).cloned().collect();
+                yield (Path::beneath(above, entry.name.clone()), entry);
+            }
+        }
+    }
+}
+
+/// The contents of entries, in order and verified. What cannot be had of one file stops no other.
+pub(crate) fn contents(
+    fetcher: Fetcher,
+    entries: impl Stream<Item = Result<(Path, Entry), Error>> + 'static,
+) -> impl Stream<Item = Result<Part, Error>> {
+    let steps = steps(fetcher.clone(), entries);
+    let mut windows = windows(steps)
+        .map_ok(move |window| fetch_window(fetcher.clone(), window))
+        .try_buffered(WINDOWS_AHEAD)
+        .boxed_local();
+    try_stream! {
+        let mut file: Option<(Path, FileVerifier)> = None;
+        while let Some(window) = windows.try_next().await? {
+            for (step, content) in window {
+                let (data, failure) = match (step, content) {
+                    (Step::Begin { path, entry }, _) => {
+                        if let Node::File { size, hash, .. } = &entry.node {
+                            file = Some((path.clone(), FileVerifier::new(*size, *hash)));
+                        }
+                        yield Part::Begin { path, entry };
+                        continue;
+                    }
+                    (Step::End, _) => {
+                        let Some((path, verifier)) = file.take() else { continue };
+                        match verifier.finish() {
+                            Ok(()) => yield Part::End,
+                            Err(source) => {
+                                yield Part::Failed(Error::Damaged { path: path.to_string(), source });
+                            }
+                        }
+                        continue;
+                    }
+                    (Step::Inline(data), _) | (Step::Chunk(_), Ok(data)) => (data, None),
+                    (Step::Failed(error), _) | (Step::Chunk(_), Err(error)) => (Vec::new(), Some(error)),
+                };
+                // After a failure, nothing more of that file.
+                let Some((_, verifier)) = &mut file else { continue };
+                match failure {
+                    Some(error) => {
+                        file = None;
+                        yield Part::Failed(error);
+                    }
+                    None => {
+                        // Too many bytes leave the verifier in a state that its end refuses.
+                        let _ = verifier.update(&data);
+                        yield Part::Data(data);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn steps(
+    fetcher: Fetcher,
+    entries: impl Stream<Item = Result<(Path, Entry), Error>>,
+) -> impl Stream<Item = Result<Step, Error>> {
+    try_stream! {
+        for await item in entries {
+            let (path, entry) = item?;
+            let file = match &entry.node {
+                Node::File { size, content, .. } => Some((*size, content.clone())),
+                Node::Directory { .. } | Node::Symlink { .. } => None,
+            };
+            yield Step::Begin { path, entry: Box::new(entry) };
+            let Some((size, content)) = file else { continue };
+            match plan_file(&fetcher, size, &content).await {
+                Ok(FilePlan::Inline(data)) => yield Step::Inline(data),
+                Ok(FilePlan::Chunks(pieces)) => {
+                    for piece in pieces {
+                        yield Step::Chunk(piece);
+                    }
+                }
+                Err(error) => yield Step::Failed(error.into()),
+            }
+            yield Step::End;
+        }
+    }
+}
+
+/// Steps in groups whose chunks are fetched together.
+fn windows(steps: impl Stream<Item = Result<Step, Error>>) -> impl Stream<Item = Result<Vec<Step>, Error>> {
+    try_stream! {
+        let mut window = Vec::new();
+        let (mut bytes, mut chunks) = (0, 0);
+        for await step in steps {
+            let step = step?;
+            if let Step::Chunk(piece) = &step {
+                let len = u64::from(piece.raw_len);
+                if chunks == WINDOW_CHUNKS || chunks > 0 && bytes + len > WINDOW_BYTES {
+                    yield std::mem::take(&mut window);
+                    (bytes, chunks) = (0, 0);
+                }
+                bytes += len;
+                chunks += 1;
+            } else if window.len() >= 4 * WINDOW_CHUNKS {
+                yield std::mem::take(&mut window);
+                (bytes, chunks) = (0, 0);
+            }
+            window.push(step);
+        }
+        if !window.is_empty() {
+            yield window;
+        }
+    }
+}
+
+/// Fetches the chunks of a window; each step comes back with its content, which is empty for all but chunks.
+async fn fetch_window(
+    fetcher: Fetcher,
+    window: Vec<Step>,
+) -> Result<Vec<(Step, Result<Vec<u8>, Error>)>, Error> {
+    let id = |step: &Step| match step {
+        Step::Chunk(piece) => Some(piece.id),
+        _ => None,
+    };
+    let ids: Vec<BlobId> = window.iter().filter_map(id).collect();
+    let mut fetched = fetch_chunks(&fetcher, &ids).await?.into_iter();
+    let with_content = |step: Step| {
+        let Step::Chunk(piece) = &step else { return (step, Ok(Vec::new())) };
+        let content = fetched.next().unwrap_or(Err(Error::Unreadable(piece.id)));
+        let content = content.and_then(|content| {
+            let fits = content.len() == piece.raw_len as usize;
+            let wrong = || Error::untrusted("a chunk of another length than its file says");
+            if fits { Ok(content) } else { Err(wrong()) }
+        });
+        (step, content)
+    };
+    Ok(window.into_iter().map(with_content).collect())
+}
+
+/// Chunks in their order. Where one of several is on no node, the others are fetched by themselves.
+async fn fetch_chunks(fetcher: &Fetcher, ids: &[BlobId]) -> Result<Vec<Result<Vec<u8>, Error>>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    match fetcher.fetch(ids, &[BlobKind::Chunk]).await {
+        Ok(opened) => Ok(opened.iter().map(|blob| Ok(blob.1.clone())).collect()),
+        Err(Error::Unreadable(_)) if ids.len() > 1 => {
+            let mut chunks = Vec::with_capacity(ids.len());
+            for id in ids {
+                chunks.extend(Box::pin(fetch_chunks(fetcher, &[*id])).await?);
+            }
+            Ok(chunks)
+        }
+        Err(Error::Unreadable(id)) => Ok(vec![Err(Error::Unreadable(id))]),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,205 @@
+//! A folder comes back into a real file system as it was, resumes where it ended, and loses no more than is lost.
+
+use std::cell::RefCell;
+use std::ffi::OsStr;
+use std::fs::{self, File, FileTimes, Permissions};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use client::{Path, RestoreSink, RestoreSummary, TreeChange, TreeEdits, TreeEntry, TreeNode, Vault, WriteAt};
+use futures_util::future::LocalBoxFuture;
+use tempfile::TempDir;
+use testkit::cluster::Cluster;
+
+use crate::folder::{at, metadata, store_file, target};
+use crate::native::{Device, noise, path};
+use crate::settings::source;
+use crate::trust::tamper;
+
+/// A folder on disk. Modes and times are set once something is complete.
+struct Disk {
+    target: TempDir,
+    failed: RefCell<Vec<String>>,
+}
+
+struct Written {
+    file: File,
+    entry: TreeEntry,
+}
+
+type Outcome<'a> = LocalBoxFuture<'a, Result<(), String>>;
+
+fn told(result: std::io::Result<()>) -> Outcome<'static> {
+    Box::pin(async move { result.map_err(|error| error.to_string()) })
+}
+
+fn set_metadata(file: &File, entry: &TreeEntry) -> std::io::Result<()> {
+    let since = Duration::from_nanos(entry.mtime_ns.cast_unsigned());
+    file.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH + since))?;
+    file.set_permissions(Permissions::from_mode(entry.mode))
+}
+
+impl Disk {
+    fn new() -> Rc<Self> {
+        let target = tempfile::tempdir().expect("a folder");
+        Rc::new(Self { target, failed: RefCell::default() })
+    }
+
+    fn at(&self, path: &Path) -> PathBuf {
+        self.target.path().join(OsStr::from_bytes(&path.to_bytes()))
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.target.path().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+}
+
+impl RestoreSink for Disk {
+    fn has_file<'a>(&'a self, path: &'a Path, entry: &'a TreeEntry) -> LocalBoxFuture<'a, bool> {
+        let TreeNode::File { hash, .. } = entry.node else { panic!("asked of files alone") };
+        let there = fs::read(self.at(path)).is_ok_and(|bytes| *blake3::hash(&bytes).as_bytes() == hash);
+        Box::pin(async move { there })
+    }
+
+    fn create_directory<'a>(&'a self, path: &'a Path, _: &'a TreeEntry) -> Outcome<'a> {
+        told(fs::create_dir_all(self.at(path)))
+    }
+
+    fn finish_directory<'a>(&'a self, path: &'a Path, entry: &'a TreeEntry) -> Outcome<'a> {
+        told(File::open(self.at(path)).and_then(|directory| set_metadata(&directory, entry)))
+    }
+
+    fn create_symlink<'a>(&'a self, path: &'a Path, entry: &'a TreeEntry) -> Outcome<'a> {
+        let TreeNode::Symlink { target } = &entry.node else { panic!("not a link") };
+        told(symlink(OsStr::from_bytes(target), self.at(path)))
+    }
+
+    fn create_file<'a>(
+        &'a self,
+        path: &'a Path,
+        entry: &'a TreeEntry,
+    ) -> LocalBoxFuture<'a, Result<Box<dyn WriteAt>, String>> {
+        Box::pin(async {
+            let file = File::create(self.at(path)).map_err(|error| error.to_string())?;
+            Ok(Box::new(Written { file, entry: entry.clone() }) as Box<dyn WriteAt>)
+        })
+    }
+
+    fn failed(&self, path: &Path, reason: &str) {
+        self.failed.borrow_mut().push(format!("{path}: {reason}"));
+    }
+}
+
+impl WriteAt for Written {
+    fn write_at(&mut self, offset: u64, bytes: Vec<u8>) -> Outcome<'_> {
+        told(self.file.write_all_at(&bytes, offset))
+    }
+
+    fn finish(self: Box<Self>) -> Outcome<'static> {
+        told(set_metadata(&self.file, &self.entry))
+    }
+}
+
+const BIG: usize = 24 << 20;
+
+/// A folder of a big file, many small ones in folders, and a link; with the small files' contents.
+async fn backed_up(cluster: &Cluster) -> (Vault, Vec<(String, Vec<u8>)>) {
+    let vault = Device::default().sign_up(cluster).await.open_vault().await.expect("opens");
+    let small: Vec<_> =
+        (0..700).map(|n| (format!("tree/{}/{n}", n % 9), noise(n, 10 * n as usize))).collect();
+    vault
+        .write_tree(target(source(1)), &Rc::default(), async |writer| {
+            let mut changes = vec![store_file(&writer, "tree/big", &noise(1000, BIG)).await?];
+            for (name, bytes) in &small {
+                changes.push(store_file(&writer, name, bytes).await?);
+            }
+            changes.push(TreeChange::Directory { path: at(&[b"tree"]), metadata: metadata(0o750) });
+            let link = at(&[b"tree", b"link"]);
+            changes.push(TreeChange::Symlink {
+                path: link,
+                metadata: metadata(0o777),
+                target: b"big".to_vec(),
+            });
+            Ok(TreeEdits { changes, ..TreeEdits::default() })
+        })
+        .await
+        .expect("backs up");
+    (vault, small)
+}
+
+#[tokio::test]
+async fn a_folder_comes_back_as_it_was() {
+    let cluster = Cluster::start(3).await;
+    let (vault, small) = backed_up(&cluster).await;
+    let disk = Disk::new();
+    let summary = vault.restore(source(1), &path(""), disk.clone()).await.expect("restores");
+    let bytes = small.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() + BIG;
+    let whole = RestoreSummary { files: 701, bytes: bytes as u64, skipped: 0, failed: 0 };
+    assert_eq!(summary, whole, "{:?}", disk.failed.borrow());
+    assert!(disk.read("tree/big") == noise(1000, BIG));
+    for (name, bytes) in &small {
+        assert!(disk.read(name) == *bytes, "{name} came back different");
+    }
+    let tree = disk.target.path().join("tree");
+    assert_eq!(fs::read_link(tree.join("link")).expect("a link").as_os_str(), "big");
+    for (name, mode) in [("", 0o750), ("big", 0o640), ("3/3", 0o640)] {
+        let found = fs::metadata(tree.join(name)).expect("there");
+        let mtime_ns = found.mtime() * 1_000_000_000 + found.mtime_nsec();
+        assert_eq!((found.mode() & 0o7777, mtime_ns), (mode, metadata(0).mtime_ns), "{name}");
+    }
+
+    // A part of it, somewhere else.
+    let disk = Disk::new();
+    let summary = vault.restore(source(1), &path("tree/3"), disk.clone()).await.expect("restores");
+    assert_eq!(summary.files, 78);
+    assert!(disk.read("3/3") == small[3].1);
+}
+
+#[tokio::test]
+async fn what_is_there_already_is_not_fetched_again() {
+    let cluster = Cluster::start(3).await;
+    let (vault, small) = backed_up(&cluster).await;
+    let disk = Disk::new();
+    vault.restore(source(1), &path(""), disk.clone()).await.expect("restores");
+    fs::remove_file(disk.target.path().join("tree/link")).expect("there");
+    fs::remove_file(disk.target.path().join("tree/5/5")).expect("there");
+    fs::write(disk.target.path().join("tree/6/6"), b"edited since").expect("there");
+    let summary = vault.restore(source(1), &path(""), disk.clone()).await.expect("restores");
+    assert_eq!(summary, RestoreSummary { files: 2, bytes: 110, skipped: 699, failed: 0 });
+    assert!(disk.read("tree/6/6") == small[6].1);
+}
+
+#[tokio::test]
+async fn a_chunk_that_is_lost_costs_its_file_alone() {
+    let cluster = Cluster::start(3).await;
+    let (vault, small) = backed_up(&cluster).await;
+    tamper(
+        &cluster,
+        "DELETE FROM replicas WHERE blob_id = (SELECT id FROM blobs ORDER BY size DESC, id LIMIT 1)",
+    );
+    let disk = Disk::new();
+    let summary = vault.restore(source(1), &path(""), disk.clone()).await.expect("restores the rest");
+    assert_eq!((summary.files, summary.failed), (700, 1));
+    let failed = disk.failed.borrow();
+    assert!(failed[0].starts_with("/tree/big: a part of the data (blob "), "{failed:?}");
+    for (name, bytes) in &small {
+        assert!(disk.read(name) == *bytes, "{name} came back different");
+    }
+}
+
+#[tokio::test]
+async fn what_the_disk_refuses_is_told_and_stops_nothing() {
+    let cluster = Cluster::start(3).await;
+    let (vault, _) = backed_up(&cluster).await;
+    let disk = Disk::new();
+    fs::create_dir_all(disk.target.path().join("tree/big")).expect("in the way");
+    fs::write(disk.target.path().join("tree/4"), b"").expect("in the way");
+    let summary = vault.restore(source(1), &path(""), disk.clone()).await.expect("restores the rest");
+    let told = disk.failed.borrow();
+    assert!(told[0].starts_with("/tree/4: "), "{told:?}");
+    assert!(told.iter().any(|line| line.starts_with("/tree/big: ")), "{told:?}");
+    assert_eq!((summary.files, summary.failed), (700 - 78, 1 + 78 + 1));
+}
