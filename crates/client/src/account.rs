@@ -42,7 +42,7 @@ struct Inner {
 /// Who works with the account, and with what keys.
 pub(crate) enum Signer {
     /// Its owner.
-    Owner(Owner),
+    Owner(Box<Owner>),
     /// One of its devices.
     Device(EnrolledDevice),
 }
@@ -163,7 +163,7 @@ impl Account {
     /// [`Error::OwnerOnly`] for a device.
     pub(crate) fn owner(&self) -> Result<&Owner, Error> {
         match &self.0.signer {
-            Signer::Owner(owner) => Ok(owner),
+            Signer::Owner(owner) => Ok(owner.as_ref()),
             Signer::Device(_) => Err(Error::OwnerOnly),
         }
     }
@@ -196,11 +196,12 @@ impl Account {
         self.0.states.borrow().get(usize::try_from(seq).ok()?).cloned()
     }
 
-    /// Reads and verifies the account states that came since, and the vault keys that they list.
+    /// Reads and verifies the account states that came since, and the vault keys that they list. A device does so
+    /// when it hears of a new state, before its next commit.
     ///
     /// # Errors
-    /// [`Error::Untrusted`]: a hard stop.
-    pub(crate) async fn refresh_states(&self) -> Result<(), Error> {
+    /// [`Error::Untrusted`]: a hard stop. [`Error::NotAdmitted`] for a device that was revoked.
+    pub async fn refresh_states(&self) -> Result<(), Error> {
         let mut newest = self.newest_state();
         let mut came = Vec::new();
         loop {

@@ -8,20 +8,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use protocol::accounts::{PreloginRequest, PreloginResponse, RegisterRequest, RegistrationResponse};
-use protocol::blob_list::{SizedBlob, pack_ids, pack_sized, unpack_ids};
-use protocol::blobs::{LocateRequest, LocateResponse};
-use protocol::bytes::Base64;
+use protocol::blob_list::unpack_ids;
 use protocol::commits::{AppendCommitRequest, split_envelopes};
 use protocol::error::{ErrorBody, ErrorCode};
-use protocol::id::{BlobId, IdempotencyKey, UploadId, VaultId};
+use protocol::id::VaultId;
 use protocol::nodes::NodesResponse;
 use protocol::routes::{Route, coordinator as routes};
 use protocol::sessions::{LoginRequest, LoginResponse};
 use protocol::sources::SourcesResponse;
-use protocol::uploads::{
-    CommitResponse, CommitUploadRequest, OpenUploadRequest, OpenUploadResponse, PlanRequest, PlanResponse,
-    ReceiptsRequest, ReceiptsResponse,
-};
+use protocol::uploads::CommitResponse;
 use protocol::vaults::VaultsResponse;
 use reqwest::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
 use reqwest::{Method, RequestBuilder, Response};
@@ -128,50 +123,6 @@ impl Client {
         self.get(routes::NODES, &[]).await
     }
 
-    pub(crate) async fn locate(&self, vault: VaultId, ids: &[BlobId]) -> Result<LocateResponse, Error> {
-        self.repeat(routes::LOCATE, &[&vault], &LocateRequest { blobs: pack_ids(ids) }).await
-    }
-
-    pub(crate) async fn open_upload(
-        &self,
-        vault: VaultId,
-        key: IdempotencyKey,
-    ) -> Result<OpenUploadResponse, Error> {
-        self.repeat(routes::OPEN_UPLOAD, &[&vault], &OpenUploadRequest { key }).await
-    }
-
-    pub(crate) async fn plan(&self, upload: UploadId, blobs: &[SizedBlob]) -> Result<PlanResponse, Error> {
-        self.repeat(routes::PLAN, &[&upload], &PlanRequest { blobs: pack_sized(blobs) }).await
-    }
-
-    pub(crate) async fn receipts(
-        &self,
-        upload: UploadId,
-        receipts: Vec<Base64>,
-    ) -> Result<ReceiptsResponse, Error> {
-        self.repeat(routes::RECEIPTS, &[&upload], &ReceiptsRequest { receipts }).await
-    }
-
-    pub(crate) async fn stage_references(
-        &self,
-        upload: UploadId,
-        page: u32,
-        packed: &[u8],
-    ) -> Result<(), Error> {
-        let url = self.url(routes::REFS, &[&upload, &page]);
-        self.retry(|| self.send(self.request(routes::REFS, &url, Body::Octets(packed.to_vec())), TIMEOUT))
-            .await
-            .map(drop)
-    }
-
-    pub(crate) async fn commit_upload(
-        &self,
-        upload: UploadId,
-        request: &CommitUploadRequest,
-    ) -> Result<CommitResponse, Error> {
-        self.repeat(routes::COMMIT_UPLOAD, &[&upload], request).await
-    }
-
     pub(crate) async fn get<T: DeserializeOwned>(
         &self,
         route: Route,
@@ -196,7 +147,7 @@ impl Client {
     }
 
     /// A request whose repetition has the effect of one.
-    async fn repeat<T: DeserializeOwned>(
+    pub(crate) async fn repeat<T: DeserializeOwned>(
         &self,
         route: Route,
         values: &[&dyn Display],
@@ -205,7 +156,7 @@ impl Client {
         read_json(&self.retry(|| self.send_once(route, values, json(request))).await?)
     }
 
-    async fn retry<T, F: Future<Output = Result<T, Error>>>(
+    pub(crate) async fn retry<T, F: Future<Output = Result<T, Error>>>(
         &self,
         attempt: impl Fn() -> F,
     ) -> Result<T, Error> {
@@ -244,7 +195,7 @@ impl Client {
     }
 
     /// Sends a request as who calls, and reads the whole answer.
-    async fn send(&self, request: RequestBuilder, time: Duration) -> Result<Bytes, Error> {
+    pub(crate) async fn send(&self, request: RequestBuilder, time: Duration) -> Result<Bytes, Error> {
         let Some(device) = &self.device else { return self.exchange(request, time).await };
         let token = device.token(self).await?;
         let again = request.try_clone().expect("bodies are bytes");

@@ -109,7 +109,6 @@ impl Chain {
         self.head.map_or((0, [0; 32]), |head| (head.seq + 1, head.hash))
     }
 
-    /// The account state that the newest commit names.
     pub(crate) fn account_state_seq(&self) -> Option<u64> {
         self.head.map(|head| head.account_state_seq)
     }

@@ -24,7 +24,7 @@ const EVENT_BYTES_MAX: usize = 256 << 10;
 
 impl Account {
     /// Events, beginning with what holds now, and again whenever the stream had to be opened anew. It ends with an
-    /// error only if the device is not admitted any more.
+    /// error only if the device is not admitted any more, or the owner's session is over.
     pub fn events(&self) -> LocalBoxStream<'static, Result<Event, Error>> {
         let client = self.client().clone();
         Box::pin(stream! {
@@ -37,7 +37,7 @@ impl Account {
                             yield Ok(event);
                         }
                     }
-                    Err(error @ Error::NotAdmitted(_)) => {
+                    Err(error) if client.is_over(&error) => {
                         yield Err(error);
                         return;
                     }
@@ -71,6 +71,12 @@ impl Client {
 }
 
 impl Client {
+    /// Whether trying again leads nowhere.
+    fn is_over(&self, error: &Error) -> bool {
+        let is_signed_out = self.device.is_none() && error.code() == Some(ErrorCode::Unauthenticated);
+        is_signed_out || matches!(error, Error::NotAdmitted(_))
+    }
+
     async fn open_stream(&self) -> Result<Response, Error> {
         let request = self.request(routes::EVENTS, &self.url(routes::EVENTS, &[]), Body::Empty);
         let Some(device) = &self.device else { return self.open(request).await };

@@ -6,6 +6,7 @@
 //! one cancels what it does.
 
 mod account;
+mod admission;
 mod api;
 mod archive;
 mod backup;
@@ -41,6 +42,7 @@ mod sign_up;
 mod snapshot;
 mod states;
 mod upload;
+mod upload_api;
 mod vault;
 mod writer;
 

@@ -98,7 +98,7 @@ impl Account {
         vault: VaultId,
         device: DeviceId,
         direction: Direction,
-        content: &impl Serialize,
+        said: &impl Serialize,
     ) -> Result<(), Error> {
         let platform = &self.client().platform;
         let keys = self.keys(&vault).ok_or(Error::Message("its vault is not known here"))?.get();
@@ -106,9 +106,10 @@ impl Account {
         let random = u64::from_be_bytes(platform.random());
         let counter = self.mailbox().borrow_mut().next_counter(platform.now_ms(), random);
         let context = LiveMessage { vault, device, direction, counter, epoch };
-        let content = serde_json::to_vec(content).expect("messages serialize");
+        let plaintext = serde_json::to_vec(said).expect("messages serialize");
         let sealed =
-            seal::seal(&platform.backend(), &epoch_keys.commit, &context, &content, platform.salt()).await?;
+            seal::seal(&platform.backend(), &epoch_keys.commit, &context, &plaintext, platform.salt())
+                .await?;
         let message = Message { vault, device, direction, counter, sealed: Base64(sealed) };
         self.client().send_message(&message).await
     }
@@ -120,10 +121,10 @@ impl Account {
         // Only under the newest key: who was revoked has the others.
         let (epoch, epoch_keys) = keys.newest();
         let context = LiveMessage { vault, device, direction, counter, epoch };
-        let content = seal::open(&platform.backend(), &epoch_keys.commit, &context, &sealed.0).await?;
+        let plaintext = seal::open(&platform.backend(), &epoch_keys.commit, &context, &sealed.0).await?;
         // Counted only once it is known to be the sender's.
         self.mailbox().borrow_mut().take(message, platform.now_ms())?;
-        serde_json::from_slice(&content).map_err(|_| Error::Message("it is of another version"))
+        serde_json::from_slice(&plaintext).map_err(|_| Error::Message("it is of another version"))
     }
 }
 

@@ -95,7 +95,7 @@ impl Client {
         };
         self.platform.save_pin(login, &pin).await;
         let owner = Owner { login: credentials.login.clone(), role: answer.role, identity, wrap_key };
-        Ok(Account::new(self.clone(), Signer::Owner(owner), states, vaults, pin))
+        Ok(Account::new(self.clone(), Signer::Owner(Box::new(owner)), states, vaults, pin))
     }
 
     async fn unwrap_account(

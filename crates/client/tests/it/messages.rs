@@ -16,9 +16,8 @@ async fn next_message(
     events: &mut (impl futures_util::Stream<Item = Result<Event, Error>> + Unpin),
 ) -> Message {
     loop {
-        match events.next().await.expect("goes on").expect("an event") {
-            Event::Message { message } => return message,
-            _ => {}
+        if let Event::Message { message } = events.next().await.expect("goes on").expect("an event") {
+            return message;
         }
     }
 }

@@ -1,0 +1,60 @@
+//! Calls to the coordinator about blobs and uploads: one function per route.
+
+use protocol::blob_list::{SizedBlob, pack_ids, pack_sized};
+use protocol::blobs::{LocateRequest, LocateResponse};
+use protocol::bytes::Base64;
+use protocol::id::{BlobId, IdempotencyKey, UploadId, VaultId};
+use protocol::routes::coordinator as routes;
+use protocol::uploads::{
+    CommitResponse, CommitUploadRequest, OpenUploadRequest, OpenUploadResponse, PlanRequest, PlanResponse,
+    ReceiptsRequest, ReceiptsResponse,
+};
+
+use crate::api::{Body, Client, TIMEOUT};
+use crate::error::Error;
+
+impl Client {
+    pub(crate) async fn locate(&self, vault: VaultId, ids: &[BlobId]) -> Result<LocateResponse, Error> {
+        self.repeat(routes::LOCATE, &[&vault], &LocateRequest { blobs: pack_ids(ids) }).await
+    }
+
+    pub(crate) async fn open_upload(
+        &self,
+        vault: VaultId,
+        key: IdempotencyKey,
+    ) -> Result<OpenUploadResponse, Error> {
+        self.repeat(routes::OPEN_UPLOAD, &[&vault], &OpenUploadRequest { key }).await
+    }
+
+    pub(crate) async fn plan(&self, upload: UploadId, blobs: &[SizedBlob]) -> Result<PlanResponse, Error> {
+        self.repeat(routes::PLAN, &[&upload], &PlanRequest { blobs: pack_sized(blobs) }).await
+    }
+
+    pub(crate) async fn receipts(
+        &self,
+        upload: UploadId,
+        receipts: Vec<Base64>,
+    ) -> Result<ReceiptsResponse, Error> {
+        self.repeat(routes::RECEIPTS, &[&upload], &ReceiptsRequest { receipts }).await
+    }
+
+    pub(crate) async fn stage_references(
+        &self,
+        upload: UploadId,
+        page: u32,
+        packed: &[u8],
+    ) -> Result<(), Error> {
+        let url = self.url(routes::REFS, &[&upload, &page]);
+        self.retry(|| self.send(self.request(routes::REFS, &url, Body::Octets(packed.to_vec())), TIMEOUT))
+            .await
+            .map(drop)
+    }
+
+    pub(crate) async fn commit_upload(
+        &self,
+        upload: UploadId,
+        request: &CommitUploadRequest,
+    ) -> Result<CommitResponse, Error> {
+        self.repeat(routes::COMMIT_UPLOAD, &[&upload], request).await
+    }
+}
