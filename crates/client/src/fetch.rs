@@ -153,7 +153,12 @@ impl Fetcher {
     }
 
     /// `None` if the bytes are not the blob, or not one of the expected kinds.
-    async fn open(&self, id: BlobId, bytes: Bytes, expected: &[BlobKind]) -> Result<Option<Opened>, Error> {
+    pub(crate) async fn open(
+        &self,
+        id: BlobId,
+        bytes: Bytes,
+        expected: &[BlobKind],
+    ) -> Result<Option<Opened>, Error> {
         let keys = self.0.keys.get();
         let expected = expected.to_vec();
         let work = move |backend| async move {

@@ -1,0 +1,141 @@
+//! A file on its way to the disk: its bytes are gathered to few large writes, which happen while the next are fetched.
+
+use std::io;
+use std::sync::Arc;
+
+use backup::Name;
+use client::{Path, TreeEntry, WriteAt};
+use futures_util::future::LocalBoxFuture;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::Options;
+use super::attributes::Applied;
+use super::directory::Directory;
+use super::file::NewFile;
+use super::report::{Event, Report};
+use super::sink::make_way;
+
+/// Bytes are written once there are so many.
+const BUFFER_BYTES: usize = 4 << 20;
+const MIB: usize = 1 << 20;
+/// What a file that is being finished counts at least: so few wait for the disk at the same time.
+const FINISHING_MIB_MIN: u32 = 2;
+
+/// Where a file goes, and what it is to be.
+pub(super) struct Place {
+    pub(super) directory: Arc<Directory>,
+    pub(super) name: Name,
+    pub(super) path: Path,
+    pub(super) entry: TreeEntry,
+    pub(super) size: u64,
+    pub(super) hash: [u8; 32],
+    pub(super) options: Arc<Options>,
+    pub(super) report: Arc<Report>,
+}
+
+/// The bytes of a file, with where they begin.
+type Pieces = Vec<(u64, Vec<u8>)>;
+
+pub(super) struct Writer {
+    place: Place,
+    pieces: Pieces,
+    buffered: usize,
+    /// The write under way.
+    written: Option<JoinHandle<io::Result<NewFile>>>,
+    /// Bounds the files that are being finished.
+    writing: Arc<Semaphore>,
+}
+
+impl Writer {
+    pub(super) fn new(place: Place, writing: Arc<Semaphore>) -> Self {
+        Self { place, pieces: Vec::new(), buffered: 0, written: None, writing }
+    }
+
+    /// The file with all that was flushed, once that is on its way to the disk.
+    async fn flushed(&mut self) -> io::Result<Option<NewFile>> {
+        match self.written.take() {
+            Some(written) => written.await.expect("writing a file does not panic").map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        let file = self.flushed().await?;
+        let pieces = std::mem::take(&mut self.pieces);
+        self.buffered = 0;
+        let (directory, name) = (self.place.directory.clone(), self.place.name.clone());
+        let hash = self.place.hash;
+        self.written = Some(spawn_blocking(move || write(file, directory, &name, &hash, &pieces)));
+        Ok(())
+    }
+
+    async fn finish(mut self) -> io::Result<()> {
+        let file = self.flushed().await?;
+        let cost = u32::try_from(self.buffered / MIB).unwrap_or(u32::MAX).clamp(FINISHING_MIB_MIN, 8);
+        let permit = self.writing.clone().acquire_many_owned(cost).await.expect("never closed");
+        let Self { place, pieces, .. } = self;
+        spawn_blocking(move || {
+            place.finish(file, &pieces);
+            drop((place, permit));
+        });
+        Ok(())
+    }
+}
+
+fn write(
+    file: Option<NewFile>,
+    directory: Arc<Directory>,
+    name: &Name,
+    hash: &[u8; 32],
+    pieces: &Pieces,
+) -> io::Result<NewFile> {
+    let file = match file {
+        Some(file) => file,
+        None => NewFile::create(directory, name, hash)?,
+    };
+    for (offset, bytes) in pieces {
+        file.write_at(*offset, bytes)?;
+    }
+    Ok(file)
+}
+
+impl Place {
+    fn finish(&self, file: Option<NewFile>, pieces: &Pieces) {
+        match self.try_finish(file, pieces) {
+            Ok(applied) => {
+                self.report.tell(&Event::Restored(self.path.clone(), self.size));
+                for note in applied.refused {
+                    self.report.tell(&Event::Note(self.path.clone(), note));
+                }
+            }
+            Err(error) => self.report.tell(&Event::Failed(self.path.clone(), error.to_string())),
+        }
+    }
+
+    fn try_finish(&self, file: Option<NewFile>, pieces: &Pieces) -> io::Result<Applied> {
+        let file = write(file, self.directory.clone(), &self.name, &self.hash, pieces)?;
+        if self.options.rules.verify && !file.verify(self.size, &self.hash)? {
+            return Err(io::Error::other("the disk gives back other bytes than were written"));
+        }
+        make_way(&self.directory, &self.name, &self.options)?;
+        file.finish(&self.name, &self.entry, self.size, self.options.privileges)
+    }
+}
+
+impl WriteAt for Writer {
+    fn write_at(&mut self, offset: u64, bytes: Vec<u8>) -> LocalBoxFuture<'_, Result<(), String>> {
+        self.buffered += bytes.len();
+        self.pieces.push((offset, bytes));
+        Box::pin(async {
+            if self.buffered < BUFFER_BYTES {
+                return Ok(());
+            }
+            self.flush().await.map_err(|error| error.to_string())
+        })
+    }
+
+    fn finish(self: Box<Self>) -> LocalBoxFuture<'static, Result<(), String>> {
+        Box::pin(async { (*self).finish().await.map_err(|error| error.to_string()) })
+    }
+}
