@@ -125,13 +125,24 @@ pub fn usual_state() -> Result<PathBuf, ConfigError> {
     usual("XDG_STATE_HOME", ".local/state")
 }
 
+/// Where a user's systemd units lie.
+///
+/// # Errors
+/// [`ConfigError::NoHome`].
+pub fn usual_units() -> Result<PathBuf, ConfigError> {
+    Ok(base("XDG_CONFIG_HOME", ".config")?.join("systemd/user"))
+}
+
 fn usual(variable: &'static str, beneath_home: &str) -> Result<PathBuf, ConfigError> {
-    let base = match (variable_os(variable), variable_os("HOME")) {
-        (Some(base), _) => base,
-        (None, Some(home)) => home.join(beneath_home),
-        (None, None) => return Err(ConfigError::NoHome(variable)),
-    };
-    Ok(base.join("triplicate"))
+    Ok(base(variable, beneath_home)?.join("triplicate"))
+}
+
+fn base(variable: &'static str, beneath_home: &str) -> Result<PathBuf, ConfigError> {
+    match (variable_os(variable), variable_os("HOME")) {
+        (Some(base), _) => Ok(base),
+        (None, Some(home)) => Ok(home.join(beneath_home)),
+        (None, None) => Err(ConfigError::NoHome(variable)),
+    }
 }
 
 fn variable_os(name: &str) -> Option<PathBuf> {

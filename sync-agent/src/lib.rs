@@ -3,11 +3,20 @@
 //! [`scan`] knows what lies in a folder now, [`index`] what the newest snapshot holds, [`watch`] what may have changed
 //! meanwhile; [`engine`] makes snapshots of the difference.
 
+pub mod cli;
+pub mod commands;
 pub mod config;
+pub mod control;
 pub mod engine;
+pub mod exit;
 pub mod index;
 pub mod keys;
+pub mod output;
 pub mod platform;
+pub mod report;
+pub mod restore;
 pub mod scan;
 pub mod state;
+pub mod text;
+pub mod time;
 pub mod watch;

@@ -1,3 +1,46 @@
 //! The program `triplicate-agent`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use sync_agent::cli::{Cli, Global};
+use sync_agent::commands::{Context, Failure, dispatch};
+use sync_agent::exit::Exit;
+use sync_agent::output::Output;
+use tokio::runtime::Builder;
+use tokio::task::LocalSet;
+use tracing_subscriber::EnvFilter;
+
+/// Threads that wait for disks and compute: as many again as most machines have processors.
+const BLOCKING_THREADS_MAX: usize = 16;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output { json: cli.global.json, quiet: cli.global.quiet };
+    let exit = match run(cli) {
+        Ok(exit) => exit,
+        Err(Failure { exit, message }) => {
+            output.failure(exit, &message);
+            exit
+        }
+    };
+    exit.into()
+}
+
+fn run(cli: Cli) -> Result<Exit, Failure> {
+    start_log(&cli.global)?;
+    let context = Context::new(&cli.global)?;
+    let runtime =
+        Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build();
+    let runtime = runtime.map_err(anyhow::Error::from)?;
+    let ended = LocalSet::new().block_on(&runtime, dispatch(cli.verb, &context));
+    // A thread that waits for standard input waits for ever.
+    runtime.shutdown_background();
+    ended
+}
+
+fn start_log(global: &Global) -> anyhow::Result<()> {
+    let filter: EnvFilter = global.log.parse()?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    Ok(())
+}

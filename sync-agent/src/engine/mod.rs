@@ -1,8 +1,419 @@
-//! Makes snapshots of folders when something changed in them.
+//! One loop that makes snapshots of folders when something changed in them. Everything that happens is an [`Event`];
+//! what takes long runs beside the loop, which stays ready to answer.
 
 mod deletions;
+mod error;
+mod folder;
 mod limiter;
+mod messages;
+mod plan;
+mod read;
+mod rebuild;
+mod requests;
 mod schedule;
+mod snapshot;
 
+pub use error::EngineError;
 pub use limiter::{Bandwidth, BandwidthError, Limiter};
 pub use schedule::{FRESHNESS_MS, Outcome, Pace, Schedule, Work};
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use client::{Account, Vault};
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::{FuturesUnordered, LocalBoxStream, StreamExt as _};
+use protocol::events::Event as ServerEvent;
+use protocol::id::{DeviceId, SourceId, VaultId};
+use tokio::sync::mpsc;
+
+use crate::config::{Config, Watch};
+use crate::control::{BackupReport, Question, Reply};
+use crate::exit::Exit;
+use crate::index::{Hold, Index};
+use crate::platform::now_ms;
+use crate::report::AgentReport;
+use crate::watch::{Hint, Hints, WatchError, Watcher};
+use folder::{Folder, Meter};
+use messages::Listeners;
+use snapshot::{BackedUp, Backup};
+
+/// The longest sleep: clocks jump, and a sleep does not notice.
+const TICK_MAX: Duration = Duration::from_secs(30);
+
+/// What the engine works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Parts {
+    /// The device's account.
+    pub account: Account,
+    /// The vault that its folders go to.
+    pub vault: Vault,
+    /// Its id.
+    pub vault_id: VaultId,
+    /// The device.
+    pub device: DeviceId,
+    /// Its coordinator.
+    pub origin: String,
+    /// This machine's name.
+    pub host: String,
+    /// The index.
+    pub index: Arc<Index>,
+    /// The agent's configuration.
+    pub config: Rc<Config>,
+    /// Folders that are never backed up.
+    pub own: Vec<PathBuf>,
+}
+
+/// Whether folders are watched, or only what is asked for is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Until told to stop.
+    Service,
+    /// For one command.
+    Command,
+}
+
+/// What happens.
+enum Event {
+    /// Paths may have changed.
+    Hints,
+    /// Something may be due.
+    Tick,
+    /// The backup under way ended.
+    Finished(Result<BackedUp, EngineError>),
+    /// Something that ran beside the loop ended.
+    Happened(Happened),
+    /// Somebody on this machine asks.
+    Question(Question),
+    /// The coordinator says something, or does not admit this device any more.
+    Server(Result<ServerEvent, client::Error>),
+    /// Told to stop.
+    Stop,
+}
+
+/// How something ended that ran beside the loop.
+enum Happened {
+    /// The settings may be others now.
+    Settings,
+    /// The web app said something.
+    Told(client::message::ToDevice),
+    /// Nothing that the loop needs to know.
+    Nothing,
+}
+
+/// The backup under way.
+struct Working {
+    source: SourceId,
+    work: Work,
+    started_ms: u64,
+    meter: Meter,
+    future: LocalBoxFuture<'static, Result<BackedUp, EngineError>>,
+}
+
+/// See the module.
+pub struct Engine {
+    parts: Parts,
+    mode: Mode,
+    folders: BTreeMap<SourceId, Folder>,
+    watcher: Option<Watcher>,
+    hints: Arc<Hints>,
+    limiter: Rc<RefCell<Limiter>>,
+    working: Option<Working>,
+    /// What runs beside the loop.
+    beside: FuturesUnordered<LocalBoxFuture<'static, Happened>>,
+    online: bool,
+    listeners: Listeners,
+}
+
+impl Engine {
+    /// With the folders that the vault's settings name.
+    pub fn new(parts: Parts, mode: Mode) -> Self {
+        let hints = Arc::new(Hints::default());
+        let watches = mode == Mode::Service && parts.config.watch == Watch::Auto;
+        let watcher = watches.then(|| Watcher::new(hints.clone())).and_then(|watcher| {
+            watcher.inspect_err(|error| tracing::warn!(%error, "folders are scanned instead")).ok()
+        });
+        let limiter = Rc::new(RefCell::new(Limiter::new(parts.config.upload_limit.clone())));
+        let mut engine = Self {
+            parts,
+            mode,
+            folders: BTreeMap::new(),
+            watcher,
+            hints,
+            limiter,
+            working: None,
+            beside: FuturesUnordered::new(),
+            online: true,
+            listeners: Listeners::default(),
+        };
+        engine.read_settings();
+        engine
+    }
+
+    /// Runs until `stop` resolves, or until this device is not admitted any more.
+    ///
+    /// # Errors
+    /// [`client::Error::NotAdmitted`].
+    pub async fn run(
+        mut self,
+        mut questions: mpsc::UnboundedReceiver<Question>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), EngineError> {
+        let mut stop = std::pin::pin!(stop);
+        let mut server: LocalBoxStream<'static, _> = match self.mode {
+            Mode::Service => self.parts.account.events(),
+            Mode::Command => Box::pin(futures_util::stream::pending()),
+        };
+        loop {
+            self.begin_work();
+            self.tell_listeners();
+            let hints = self.hints.clone();
+            let sleep = self.until_due();
+            let event = tokio::select! {
+                biased;
+                () = &mut stop => Event::Stop,
+                Some(question) = questions.recv() => Event::Question(question),
+                Some(happened) = self.beside.next() => Event::Happened(happened),
+                Some(event) = server.next() => Event::Server(event),
+                () = hints.arrived() => Event::Hints,
+                result = finished(&mut self.working) => Event::Finished(result),
+                () = tokio::time::sleep(sleep) => Event::Tick,
+            };
+            match event {
+                Event::Stop => return Ok(()),
+                Event::Tick => {}
+                Event::Hints => self.take_hints(),
+                Event::Finished(result) => self.finish_work(result)?,
+                Event::Happened(Happened::Settings) => self.read_settings(),
+                Event::Happened(Happened::Told(message)) => self.obey(message),
+                Event::Happened(Happened::Nothing) => {}
+                Event::Question(question) => self.answer(question),
+                Event::Server(event) => self.hear(event?),
+            }
+        }
+    }
+
+    fn until_due(&self) -> Duration {
+        if self.working.is_some() {
+            // The meter moves, and listeners want to see it.
+            return if self.listeners.are_there(now_ms()) { Duration::from_secs(1) } else { TICK_MAX };
+        }
+        let due = self.folders.values().filter(|folder| self.may_work(folder));
+        let due = due.map(|folder| folder.schedule.due_at_ms()).min().unwrap_or(u64::MAX);
+        Duration::from_millis(due.saturating_sub(now_ms())).min(TICK_MAX)
+    }
+
+    fn may_work(&self, folder: &Folder) -> bool {
+        let is_asked = !folder.waiting.is_empty();
+        is_asked || self.mode == Mode::Service && !folder.settings.paused
+    }
+
+    /// Begins what is due longest, if nothing is under way.
+    fn begin_work(&mut self) {
+        if self.working.is_some() {
+            return;
+        }
+        let now = now_ms();
+        let may_work = self.folders.iter().filter(|(_, folder)| self.may_work(folder));
+        let next = may_work.min_by_key(|(_, folder)| folder.schedule.due_at_ms()).map(|(source, _)| *source);
+        let Some((source, folder)) = next.and_then(|source| Some((source, self.folders.get_mut(&source)?)))
+        else {
+            return;
+        };
+        let Some(work) = folder.schedule.take(now) else { return };
+        let is_held = self.parts.index.folder(&source).is_ok_and(|state| state.hold.is_some());
+        let work = match work {
+            // What vanished must not be overlooked because something else changed.
+            Work::Paths(_) if is_held => Work::Everything { freshness: false },
+            work => work,
+        };
+        let meter = Meter::default();
+        let future: LocalBoxFuture<'static, _> = match folder.target(self.parts.own.clone()) {
+            Ok(target) => Box::pin(
+                Backup {
+                    vault: self.parts.vault.clone(),
+                    index: self.parts.index.clone(),
+                    target,
+                    progress: meter.progress.clone(),
+                    totals: meter.totals.clone(),
+                    limiter: self.limiter.clone(),
+                }
+                .run(work.clone()),
+            ),
+            Err(error) => Box::pin(async { Err(error.into()) }),
+        };
+        self.working = Some(Working { source, work, started_ms: now, meter, future });
+    }
+
+    fn finish_work(&mut self, result: Result<BackedUp, EngineError>) -> Result<(), EngineError> {
+        let Some(Working { source, work, started_ms, .. }) = self.working.take() else { return Ok(()) };
+        let Some(folder) = self.folders.get_mut(&source) else { return Ok(()) };
+        let now = now_ms();
+        let out = match result {
+            Ok(out) => out,
+            Err(EngineError::Client(error @ client::Error::NotAdmitted(_))) => return Err(error.into()),
+            Err(error) => {
+                let message = error.chain();
+                tracing::warn!(folder = %folder.path.display(), %message, "not backed up");
+                self.online = !error.is_offline();
+                folder.schedule.done(work, Outcome::Failed, now);
+                let exit = if error.is_missing_key() { Exit::WrongKey } else { Exit::Failed };
+                for waiting in folder.waiting.drain(..) {
+                    // Whoever asked may have gone.
+                    let _ = waiting.send(Reply::Failed { exit: exit.code(), message: message.clone() });
+                }
+                folder.failure = Some(message);
+                return Ok(());
+            }
+        };
+        self.online = true;
+        folder.failure = None;
+        folder.note(&out);
+        let hold = out.hold.clone();
+        self.parts.index.update_folder(&source, |state| match (&hold, &state.hold) {
+            (None, _) if out.is_full_scan => state.hold = None,
+            (Some(new), Some(old)) if old.reason == *new => {}
+            (Some(new), _) => state.hold = Some(Hold { reason: new.clone(), since_ms: now }),
+            (None, _) => {}
+        })?;
+        let outcome = if out.seq.is_some() { Outcome::Committed } else { Outcome::Unchanged };
+        folder.schedule.done(work, outcome, now);
+        if outcome == Outcome::Committed {
+            let (new, changed, removed) = (out.counts.new, out.counts.changed, out.counts.removed);
+            tracing::info!(folder = %folder.path.display(), seq = out.seq, new, changed, removed, "backed up");
+        }
+        requests::answer_waiting(folder, &out, now - started_ms);
+        Ok(())
+    }
+
+    fn take_hints(&mut self) {
+        let now = now_ms();
+        for (source, hint) in self.hints.take() {
+            let Some(folder) = self.folders.get_mut(&source) else { continue };
+            match &hint {
+                Hint::Everything => {
+                    folder.overflows += 1;
+                    tracing::warn!(folder = %folder.path.display(), "events were lost; everything is scanned");
+                }
+                Hint::LimitReached => self.poll(source, WatchError::LimitReached.to_string()),
+                Hint::Paths(_) => {}
+            }
+            if let Some(folder) = self.folders.get_mut(&source) {
+                folder.schedule.hint(hint, now);
+            }
+        }
+    }
+
+    /// From now on scans alone find what changes in a folder.
+    fn poll(&mut self, source: SourceId, why: String) {
+        let Some(folder) = self.folders.get_mut(&source) else { return };
+        if folder.polling.is_none() {
+            tracing::warn!(folder = %folder.path.display(), why, "not watched, scanned from time to time");
+            folder.schedule.set_pace(self.parts.config.pace(true));
+            folder.polling = Some(why);
+        }
+        if let Some(watcher) = &mut self.watcher {
+            watcher.unwatch(source);
+        }
+    }
+
+    /// Takes over which folders there are, and how they are to be backed up.
+    fn read_settings(&mut self) {
+        let now = now_ms();
+        let sources = self.parts.vault.settings().sources;
+        let own: BTreeMap<SourceId, client::Source> = sources
+            .into_iter()
+            .filter(|source| folder::is_own(source, self.parts.device))
+            .map(|source| (source.source, source))
+            .collect();
+        let gone: Vec<SourceId> =
+            self.folders.keys().filter(|source| !own.contains_key(source)).copied().collect();
+        for source in gone {
+            self.folders.remove(&source);
+            if let Some(watcher) = &mut self.watcher {
+                watcher.unwatch(source);
+            }
+            if let Err(error) = self.parts.index.forget(&source) {
+                tracing::warn!(%error, "the index still has rows of a folder that was removed");
+            }
+        }
+        for (source, settings) in own {
+            match self.folders.get_mut(&source) {
+                Some(folder) if folder.settings == settings => {}
+                Some(folder) if folder.path == folder::path_of(&settings) => {
+                    folder.settings = settings;
+                    folder.schedule.ask(now);
+                }
+                _ => self.add_folder(settings, now),
+            }
+        }
+    }
+
+    fn add_folder(&mut self, settings: client::Source, now: u64) {
+        let source = settings.source;
+        let state = self.parts.index.folder(&source).unwrap_or_default();
+        let since_commit = state.backup_ms.map(|at| now.saturating_sub(at));
+        let schedule = Schedule::new(self.parts.config.pace(false), now, since_commit);
+        let folder = Folder::new(settings, schedule);
+        let path = folder.path.clone();
+        self.folders.insert(source, folder);
+        if self.mode == Mode::Command {
+            return;
+        }
+        let watched = self.watcher.as_mut().map(|watcher| watcher.watch(source, &path));
+        match watched {
+            Some(Ok(())) => {}
+            Some(Err(error)) => self.poll(source, EngineError::chain_of(&error)),
+            None => self.poll(source, "the configuration says so, or the system gives no watcher".to_owned()),
+        }
+    }
+
+    /// How everything is.
+    fn report(&self) -> AgentReport {
+        let now = now_ms();
+        let folders = self.folders.iter().map(|(source, folder)| {
+            let state = self.parts.index.folder(source).unwrap_or_default();
+            let meter = self.working.as_ref().filter(|working| working.source == *source);
+            folder.report(&state, meter.map(|working| &working.meter), now)
+        });
+        AgentReport {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            host: self.parts.host.clone(),
+            running: self.mode == Mode::Service,
+            device: self.parts.device,
+            origin: self.parts.origin.clone(),
+            online: self.online,
+            folders: folders.collect(),
+        }
+    }
+}
+
+/// The end of the backup under way; never, if there is none.
+async fn finished(working: &mut Option<Working>) -> Result<BackedUp, EngineError> {
+    match working {
+        Some(working) => (&mut working.future).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What a backup came to, for whoever asked.
+fn backup_report(folder: &Folder, out: &BackedUp, duration_ms: u64) -> BackupReport {
+    BackupReport {
+        path: folder.path.clone(),
+        source: folder.settings.source,
+        seq: out.seq,
+        files_new: out.counts.new,
+        files_changed: out.counts.changed,
+        files_unmodified: out.counts.unmodified,
+        files_removed: out.counts.removed,
+        data_added: out.new_bytes_sent,
+        files: out.counts.new + out.counts.changed + out.counts.unmodified,
+        bytes: out.bytes,
+        unreadable: out.unreadable,
+        duration_ms,
+    }
+}

@@ -168,9 +168,13 @@ impl Schedule {
         }
     }
 
-    /// Failures in a row.
-    pub fn failures(&self) -> u32 {
-        self.failures
+    /// Paths that wait to be looked at; 1 for a whole folder.
+    pub fn queued(&self) -> u64 {
+        match &self.pending {
+            None => 0,
+            Some(Hint::Paths(paths)) => paths.len() as u64,
+            Some(Hint::Everything | Hint::LimitReached) => 1,
+        }
     }
 }
 

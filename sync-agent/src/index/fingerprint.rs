@@ -1,5 +1,7 @@
 //! Which chunks the vault holds already, by their keyed hash: what is read again need not be sealed and sent again.
 
+use std::collections::HashMap;
+
 use protocol::id::BlobId;
 use redb::ReadableDatabase as _;
 
@@ -15,7 +17,7 @@ impl Index {
     }
 
     /// Remembers chunks that a commit made durable.
-    pub fn add_chunks(&self, chunks: &[([u8; 32], BlobId)]) -> Result<(), IndexError> {
+    pub fn add_chunks(&self, chunks: &HashMap<[u8; 32], BlobId>) -> Result<(), IndexError> {
         if chunks.is_empty() {
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! What the agent remembers of each folder between its runs.
 
-use protocol::id::{BlobId, IdempotencyKey, SourceId};
+use protocol::id::{IdempotencyKey, SourceId};
 use redb::{ReadableDatabase as _, ReadableTable as _};
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +10,9 @@ use super::{FOLDERS, Index, IndexError};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FolderState {
-    /// The tree that the rows tell of: the source's newest. If the vault's is another, no row proves that an entry is
-    /// in it.
-    pub root: Option<BlobId>,
+    /// The snapshot that the rows tell of, by its commit's number. If the vault's newest is another, no row proves that
+    /// an entry is in it.
+    pub seq: Option<u64>,
     /// Files in it.
     pub files: u64,
     /// Their bytes.
@@ -25,6 +25,10 @@ pub struct FolderState {
     pub backup_ms: Option<u64>,
     /// When a sample of it was last downloaded and compared.
     pub proven_ms: Option<u64>,
+    /// Device and inode of the folder itself: another one may be the place where its disk is not mounted.
+    pub place: Option<(u64, u64)>,
+    /// A person said that what vanished may vanish from the next snapshot.
+    pub is_confirmed: bool,
     /// Waits for a person to say that what vanished may vanish.
     pub hold: Option<Hold>,
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Item, Kind, Note, Root, TreePath, Walk};
 
 /// Examples that are named for each pattern.
-const EXAMPLES_MAX: usize = 5;
+const EXAMPLES_MAX: usize = 10;
 /// Notes that are kept.
 const NOTES_MAX: usize = 100;
 
@@ -19,8 +19,8 @@ pub struct Matched {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Some of what matches by itself.
-    pub examples: Vec<TreePath>,
+    /// The largest of what matches by itself, with the bytes in it.
+    pub examples: Vec<(TreePath, u64)>,
 }
 
 /// What a backup of a folder would take and leave.
@@ -56,10 +56,12 @@ pub fn dry_run(root: &Root, unfiltered: &Root) -> io::Result<DryRun> {
             }
             Item::Excluded(path, _, pattern) => {
                 let matched = out.excluded.entry(pattern).or_default();
+                let bytes_before = matched.bytes;
                 count(unfiltered, &path, matched)?;
-                if matched.examples.len() < EXAMPLES_MAX {
-                    matched.examples.push(path);
-                }
+                let bytes = matched.bytes - bytes_before;
+                let at = matched.examples.partition_point(|(_, larger)| *larger >= bytes);
+                matched.examples.insert(at, (path, bytes));
+                matched.examples.truncate(EXAMPLES_MAX);
             }
         }
     }

@@ -1,14 +1,5 @@
-//! What is left out of a folder: patterns as in a `.gitignore`, and three directives that begin with `#:`, which
-//! are comments to everything else that reads such a file.
-//!
-//! ```text
-//! *.tmp
-//! /build/
-//! !keep.tmp
-//! #:larger-than 4GiB
-//! #:caches               folders that hold a CACHEDIR.TAG, but for the tag
-//! #:one-file-system      what is mounted beneath the folder
-//! ```
+//! What is left out of a folder: patterns as in a `.gitignore`, files above a size, what lies on other file systems,
+//! and always the content of folders that a `CACHEDIR.TAG` marks as a cache.
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -21,8 +12,6 @@ pub struct Exclude {
     patterns: Gitignore,
     /// Files of more bytes.
     pub larger_than: Option<u64>,
-    /// Content of folders that carry a valid `CACHEDIR.TAG`.
-    pub caches: bool,
     /// What lies on other file systems than the folder.
     pub one_file_system: bool,
 }
@@ -38,9 +27,6 @@ pub enum ExcludeError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Not one of the directives.
-    #[error("{0:?} is not a directive: there are larger-than SIZE, caches and one-file-system")]
-    Directive(String),
     /// Bytes that are not text.
     #[error("{0:?} is not UTF-8")]
     NotText(String),
@@ -48,40 +34,30 @@ pub enum ExcludeError {
 
 impl Default for Exclude {
     fn default() -> Self {
-        Self { patterns: Gitignore::empty(), larger_than: None, caches: false, one_file_system: false }
+        Self { patterns: Gitignore::empty(), larger_than: None, one_file_system: false }
     }
 }
 
 impl Exclude {
-    /// Reads lines as they stand in a source's settings.
+    /// Reads patterns as they stand in a source's settings.
     ///
     /// # Errors
     /// At the first line that means nothing.
     pub fn parse<L: AsRef<[u8]>>(lines: &[L]) -> Result<Self, ExcludeError> {
-        let mut exclude = Self::default();
         let mut patterns = GitignoreBuilder::new("");
         for line in lines {
             let line = str::from_utf8(line.as_ref())
                 .map_err(|_| ExcludeError::NotText(String::from_utf8_lossy(line.as_ref()).into_owned()))?;
-            if let Some(directive) = line.strip_prefix("#:") {
-                exclude.direct(directive)?;
-                continue;
-            }
             patterns.add_line(None, line).map_err(|error| ExcludeError::pattern(line, &error))?;
         }
-        exclude.patterns = patterns.build().map_err(|error| ExcludeError::pattern("", &error))?;
-        Ok(exclude)
+        let patterns = patterns.build().map_err(|error| ExcludeError::pattern("", &error))?;
+        Ok(Self { patterns, ..Self::default() })
     }
 
-    fn direct(&mut self, directive: &str) -> Result<(), ExcludeError> {
-        let unknown = || ExcludeError::Directive(directive.to_owned());
-        match directive.trim().split_once(' ').unwrap_or((directive.trim(), "")) {
-            ("larger-than", size) => self.larger_than = Some(parse_size(size).ok_or_else(unknown)?),
-            ("caches", "") => self.caches = true,
-            ("one-file-system", "") => self.one_file_system = true,
-            _ => return Err(unknown()),
-        }
-        Ok(())
+    /// These patterns with the rules that are none.
+    #[must_use]
+    pub fn with_limits(self, larger_than: Option<u64>, one_file_system: bool) -> Self {
+        Self { larger_than, one_file_system, ..self }
     }
 
     /// The pattern that leaves an entry out, given that none of the directories above it is left out.
@@ -152,17 +128,6 @@ mod tests {
         assert!(!is_excluded(&["*.tmp", "!keep.tmp"], "keep.tmp", false), "the last match counts");
         assert!(!is_excluded(&["# a comment", ""], "# a comment", false));
         assert!(is_excluded(&["ä*.txt"], "d/äö.txt", false));
-    }
-
-    #[test]
-    fn directives_are_read_and_others_are_refused() {
-        let exclude = Exclude::parse(&["#:larger-than 1.5 KiB", "#:caches", "#: one-file-system"]).unwrap();
-        assert!(exclude.caches && exclude.one_file_system);
-        assert!(exclude.is_too_large(1537) && !exclude.is_too_large(1536));
-        assert_eq!(
-            Exclude::parse(&["#:smaller-than 3"]).unwrap_err().to_string(),
-            "\"smaller-than 3\" is not a directive: there are larger-than SIZE, caches and one-file-system"
-        );
     }
 
     #[test]

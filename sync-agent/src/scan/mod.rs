@@ -12,7 +12,7 @@ pub use compare::{Compare, Difference, Seen};
 pub use dry_run::{DryRun, Matched, dry_run};
 pub use exclude::{Exclude, ExcludeError, parse_size};
 pub use path::TreePath;
-pub use walk::{Item, Root, ScanError, Walk};
+pub use walk::{Item, LARGER_THAN, Root, ScanError, Walk};
 pub use xattrs::read_xattrs;
 
 use std::fmt;
@@ -82,12 +82,17 @@ impl Reason {
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = &self.path;
-        match &self.reason {
-            Reason::Special => write!(f, "{path} is a socket, pipe or device and was skipped"),
-            Reason::Unreadable(why) => write!(f, "{path} cannot be read: {why}"),
-            Reason::TooDeep => write!(f, "{path} lies too deep: a path has at most 256 names"),
-            Reason::OurOwn => write!(f, "{path} is Triplicate's own data and was skipped"),
+        write!(f, "{}: {}", self.path, self.reason)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Special => f.write_str("skipped: a socket, pipe or device"),
+            Self::Unreadable(why) => write!(f, "cannot be read: {why}"),
+            Self::TooDeep => f.write_str("lies too deep: a path has at most 256 names"),
+            Self::OurOwn => f.write_str("skipped: Triplicate's own data"),
         }
     }
 }

@@ -11,13 +11,15 @@ use std::thread;
 use std::vec;
 
 use backup::PATH_DEPTH_MAX;
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, Stat, openat, statat};
+use rustix::fs::{Access, AtFlags, Dir, Mode, OFlags, Stat, accessat, openat, statat};
 use rustix::io::Errno;
 
 use super::{Exclude, Kind, Meta, Note, Reason, TreePath};
 
 /// Directories of more entries are asked for by several threads.
 const PARALLEL_FROM: usize = 2048;
+/// Stands for the pattern of what is left out by its size.
+pub const LARGER_THAN: &str = "larger than the limit";
 const THREADS_MAX: usize = 4;
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -29,6 +31,7 @@ pub struct Root {
     path: PathBuf,
     directory: OwnedFd,
     device: u64,
+    inode: u64,
     exclude: Exclude,
     /// Device and inode of the folders that hold our own data.
     own: Vec<(u64, u64)>,
@@ -71,15 +74,21 @@ impl Root {
         let cannot = |source: io::Error| ScanError::Root { path: path.to_owned(), source };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| cannot(error.into()))?;
-        let device = rustix::fs::fstat(&directory).map_err(|error| cannot(error.into()))?.st_dev;
+        let stat = rustix::fs::fstat(&directory).map_err(|error| cannot(error.into()))?;
         let own = own.iter().filter_map(|path| rustix::fs::stat(path).ok());
         let own = own.map(|stat| (stat.st_dev, stat.st_ino)).collect();
-        Ok(Self { path: path.to_owned(), directory, device, exclude, own })
+        let (device, inode) = (stat.st_dev, stat.st_ino);
+        Ok(Self { path: path.to_owned(), directory, device, inode, exclude, own })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Device and inode of the folder itself.
+    pub fn place(&self) -> (u64, u64) {
+        (self.device, self.inode)
     }
 
     /// Opens what lies at a path, following no link on the way.
@@ -112,6 +121,13 @@ impl Root {
         }
     }
 
+    /// Whether a file may be read, without opening it.
+    pub fn check_readable(&self, path: &TreePath) -> io::Result<()> {
+        let parent = self.open_directory(&path.parent().unwrap_or_default())?;
+        let name = path.name().unwrap_or_default();
+        Ok(accessat(parent, name, Access::READ_OK, AtFlags::EACCESS)?)
+    }
+
     /// Where a link points.
     pub fn read_link(&self, path: &TreePath) -> io::Result<Vec<u8>> {
         let parent = self.open_directory(&path.parent().unwrap_or_default())?;
@@ -129,7 +145,7 @@ impl Root {
             return Item::Excluded(path, meta, pattern);
         }
         if meta.kind == Kind::File && self.exclude.is_too_large(meta.size) {
-            return Item::Excluded(path, meta, "#:larger-than".to_owned());
+            return Item::Excluded(path, meta, LARGER_THAN.to_owned());
         }
         if meta.kind == Kind::Directory && self.own.contains(&(meta.device, meta.inode)) {
             return Item::Note(Note { path, reason: Reason::OurOwn });
@@ -149,7 +165,7 @@ impl Root {
             return Err(Reason::OurOwn);
         }
         // The folder itself was asked for, tag or not.
-        Ok(path.is_root() || !self.exclude.caches || !is_cache(directory))
+        Ok(path.is_root() || !is_cache(directory))
     }
 
     /// The outermost directory of a path's ancestors that a walk does not go into, as it would be met there.

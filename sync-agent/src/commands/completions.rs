@@ -1,0 +1,25 @@
+//! `completions`: for a shell.
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use super::{Context, Failure};
+use crate::cli::Cli;
+use crate::exit::Exit;
+
+/// Options of `completions`
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The shell
+    shell: Shell,
+}
+
+/// Prints them.
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let mut command = Cli::command();
+    let name = command.get_name().to_owned();
+    let mut out = Vec::new();
+    clap_complete::generate(args.shell, &mut command, name, &mut out);
+    context.output.line(String::from_utf8_lossy(&out));
+    Ok(Exit::Ok)
+}

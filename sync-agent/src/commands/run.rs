@@ -1,0 +1,123 @@
+//! `run`: the agent itself.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use client::{DeviceStore, EnrolmentLink};
+use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::{Context, Failure, enroll};
+use crate::control;
+use crate::engine::{Engine, EngineError, Mode, Parts};
+use crate::exit::Exit;
+use crate::keys::{self, KeysError};
+
+/// Waits before the coordinator is asked again when the agent starts, from the first to the last.
+const START_WAITS_S: [u64; 5] = [1, 2, 5, 15, 60];
+
+/// Options of `run`
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Without keys, read links from standard input until one of them enrols this machine
+    #[arg(long)]
+    wait_for_enrolment: bool,
+}
+
+/// Runs until SIGINT or SIGTERM.
+pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
+    let _lock = context.lock()?;
+    step_back(context.config.nice);
+    let stop = stopped()?;
+    let mut stop = std::pin::pin!(stop);
+    let parts = tokio::select! {
+        biased;
+        () = &mut stop => return Ok(Exit::Ok),
+        parts = begin(&args, context) => parts?,
+    };
+    let (questions, asked) = mpsc::unbounded_channel();
+    control::listen(&context.state.socket(), questions).context("the control socket cannot be made")?;
+    tracing::info!(device = %parts.device.short(), origin = parts.origin, "running");
+    let ended = Engine::new(parts, Mode::Service).run(asked, stop).await;
+    remove(&context.state.socket());
+    ended.map_err(anyhow::Error::from)?;
+    tracing::info!("stopped");
+    Ok(Exit::Ok)
+}
+
+async fn begin(args: &Args, context: &Context) -> anyhow::Result<Parts> {
+    let store = match keys::load(&context.state).await {
+        Err(KeysError::NotEnrolled) if args.wait_for_enrolment => wait_for_enrolment(context).await?,
+        store => store?,
+    };
+    for attempt in 0.. {
+        match context.open(&store).await {
+            Err(error) if is_offline(&error) => {
+                let wait_s = START_WAITS_S[attempt.min(START_WAITS_S.len() - 1)];
+                tracing::warn!(error = EngineError::chain_of(error.as_ref()), wait_s, "not connected yet");
+                tokio::time::sleep(Duration::from_secs(wait_s)).await;
+            }
+            opened => return opened,
+        }
+    }
+    unreachable!("attempts do not end")
+}
+
+fn is_offline(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<client::Error>().is_some_and(client::Error::is_retryable)
+}
+
+async fn wait_for_enrolment(context: &Context) -> anyhow::Result<DeviceStore> {
+    context.output.line("Not enrolled yet: waiting for a link from the web app's Devices page.");
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    loop {
+        let Some(line) = lines.next_line().await.context("standard input cannot be read")? else {
+            // Nobody will paste anything; another run of `enroll` needs the lock, so this one waits to be stopped.
+            return std::future::pending().await;
+        };
+        let link = match EnrolmentLink::parse(line.trim()) {
+            Ok(link) => link,
+            Err(_) if line.trim().is_empty() => continue,
+            Err(error) => {
+                context.output.line(error);
+                continue;
+            }
+        };
+        match enroll::enroll(context, &link).await {
+            Ok(()) => return Ok(keys::load(&context.state).await?),
+            Err(error) => context.output.line(EngineError::chain_of(error.as_ref())),
+        }
+    }
+}
+
+/// Others on this machine go first, with the disk too: Linux derives the priority of reading from this. A walk of a
+/// deep tree, and every folder that is watched, takes files.
+fn step_back(nice: u8) {
+    if let Err(error) = setpriority_process(None, nice.min(19).into()) {
+        tracing::warn!(%error, "the priority stays as it is");
+    }
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "the number of open files stays limited");
+    }
+}
+
+/// Resolves at SIGINT or SIGTERM.
+fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be handled")?;
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be handled")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+fn remove(socket: &Path) {
+    // One that stays behind is replaced by the next run.
+    let _ = std::fs::remove_file(socket);
+}
