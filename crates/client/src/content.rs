@@ -27,12 +27,15 @@ const CHUNKS_AT_ONCE: usize = 4;
 /// What a chunk is recognised by: B3 under the vault's fingerprint key.
 pub type Fingerprint = [u8; 32];
 
+/// Looks a chunk up.
+pub type FindChunk = Box<dyn Fn(&Fingerprint) -> Option<BlobId>>;
+
 /// A caller's memory of chunks that the vault holds, which are then neither sealed nor sent again.
 ///
 /// What is learnt counts only once the snapshot it was learnt in is committed.
 pub struct KnownChunks {
     /// The blob of a chunk, if it is known.
-    pub find: Box<dyn Fn(&Fingerprint) -> Option<BlobId>>,
+    pub find: FindChunk,
     /// A chunk was sealed as this blob.
     pub learn: Box<dyn Fn(Fingerprint, BlobId)>,
 }
@@ -105,14 +108,11 @@ impl ContentWriter {
             return Ok(ChunkRef { id: self.uploader.store(BlobKind::Chunk, chunk).await?, raw_len });
         };
         let fingerprint = self.uploader.fingerprint(&chunk);
-        let id = match (known.find)(&fingerprint) {
-            Some(id) => id,
-            None => {
-                let id = self.uploader.store(BlobKind::Chunk, chunk).await?;
-                (known.learn)(fingerprint, id);
-                id
-            }
-        };
+        if let Some(id) = (known.find)(&fingerprint) {
+            return Ok(ChunkRef { id, raw_len });
+        }
+        let id = self.uploader.store(BlobKind::Chunk, chunk).await?;
+        (known.learn)(fingerprint, id);
         Ok(ChunkRef { id, raw_len })
     }
 }

@@ -100,16 +100,13 @@ pub(crate) fn contents(
                 };
                 // After a failure, nothing more of that file.
                 let Some((_, verifier)) = &mut file else { continue };
-                match failure {
-                    Some(error) => {
-                        file = None;
-                        yield Part::Failed(error);
-                    }
-                    None => {
-                        // Too many bytes leave the verifier in a state that its end refuses.
-                        let _ = verifier.update(&data);
-                        yield Part::Data(data);
-                    }
+                if let Some(error) = failure {
+                    file = None;
+                    yield Part::Failed(error);
+                } else {
+                    // Too many bytes leave the verifier in a state that its end refuses.
+                    let _ = verifier.update(&data);
+                    yield Part::Data(data);
                 }
             }
         }
@@ -180,10 +177,10 @@ async fn fetch_window(
         _ => None,
     };
     let ids: Vec<BlobId> = window.iter().filter_map(id).collect();
-    let mut fetched = fetch_chunks(&fetcher, &ids).await?.into_iter();
+    let mut chunks = fetch_chunks(&fetcher, &ids).await?.into_iter();
     let with_content = |step: Step| {
         let Step::Chunk(piece) = &step else { return (step, Ok(Vec::new())) };
-        let content = fetched.next().unwrap_or(Err(Error::Unreadable(piece.id)));
+        let content = chunks.next().unwrap_or(Err(Error::Unreadable(piece.id)));
         let content = content.and_then(|content| {
             let fits = content.len() == piece.raw_len as usize;
             let wrong = || Error::untrusted("a chunk of another length than its file says");

@@ -53,7 +53,7 @@ pub use backup::{BackupSummary, NewFile, Removed, UnreadableFile};
 pub use browse::{EntryKind, ListedEntry, TreeEntry, TreeNode};
 pub use chain::UnreadableCommit;
 pub use compare::{Difference, DifferenceTotals, FilesAndBytes};
-pub use content::{Fingerprint, KnownChunks};
+pub use content::{FindChunk, Fingerprint, KnownChunks};
 pub use crypto::commit::{DeviceName, Settings, Source};
 pub use crypto::device::{DeviceStore, StoreError};
 pub use crypto::enrolment::{EnrolmentLink, LinkError};

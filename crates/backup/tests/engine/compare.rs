@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use backup::{Change, Comparison, Content, Difference, Entry, Name, NewDirectory, Node, Walk, edit, find};
+use backup::{
+    Change, Comparison, Content, Difference, Entry, Metadata, Name, NewDirectory, Node, StoredContent, Walk,
+    edit, find,
+};
 use proptest::prelude::*;
 use protocol::id::BlobId;
 use sha2::{Digest as _, Sha256};
