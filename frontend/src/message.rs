@@ -3,13 +3,28 @@
 //! A page asks for operations, never for keys. What structured clone must carry, files and message ports, travels
 //! beside a request as its attachments.
 
+use client::message::{FromDevice, ToDevice};
 use protocol::accounts::RegistrationResponse;
-use protocol::sessions::AccountRole;
-use protocol::sources::SourcesResponse;
+use protocol::id::{DeviceId, SourceId};
+use protocol::messages::Message;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+
+mod account;
+mod devices;
+mod files;
+mod folders;
+mod history;
+mod transfer;
+
+pub use account::{RecoveryKit, Registered, SignedIn, Strength};
+pub use devices::{Device, DeviceRole, Invitation};
+pub use files::{Entry, EntryKind, Moment, Overview, Source, Tally};
+pub use folders::{FolderRules, Watched, WatchedFolder};
+pub use history::{Comparison, Difference, DifferenceKind, Snapshot, Sums};
+pub use transfer::{BackupProgress, BackupSummary, NewFile, Opened, Phase, RemovalId};
 
 /// Counts the page's requests; answers and progress name it.
 pub type CallId = u32;
@@ -50,7 +65,7 @@ macro_rules! operations {
 
         $(
             $(#[$doc])*
-            #[derive(Debug, Serialize, Deserialize)]
+            #[derive(Debug, Clone, Serialize, Deserialize)]
             pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
 
             impl From<$name> for Request {
@@ -94,7 +109,7 @@ operations! {
         /// From the setup link.
         setup_token: Option<String>,
     } => Registered;
-    /// Signs in and opens the vault.
+    /// Signs in and opens the vaults.
     SignIn {
         /// As typed.
         login: String,
@@ -103,19 +118,39 @@ operations! {
     } => SignedIn;
     /// Ends the session.
     SignOut {} => ();
-    /// What a folder of the uploads holds.
+    /// Reads which vaults there are now: devices came or went.
+    Reopen {} => ();
+    /// All sources, the uploads first.
+    Sources {} => Vec<Source>;
+    /// What a folder holds.
     List {
+        /// Of which snapshot.
+        moment: Moment,
         /// The folder.
         folder: Vec<String>,
     } => Vec<Entry>;
+    /// The snapshots of a source, the newest first.
+    Timeline {
+        /// The source; none for the uploads.
+        source: Option<SourceId>,
+    } => Vec<Snapshot>;
+    /// What differs between two snapshots of a source.
+    Compare {
+        /// The source; none for the uploads.
+        source: Option<SourceId>,
+        /// The older one's number.
+        from: u64,
+        /// The newer one's number.
+        to: u64,
+    } => Comparison;
     /// What is protected, and how well.
     Survey {} => Overview;
-    /// Backs up the attached files.
+    /// Backs up the attached files into the uploads.
     Backup {
         /// One each, in the attachments' order.
         files: Vec<NewFile>,
     } => BackupSummary;
-    /// Deletes to the bin.
+    /// Deletes from the uploads to the bin.
     Remove {
         /// Files and folders.
         paths: Vec<Vec<String>>,
@@ -125,10 +160,61 @@ operations! {
         /// Which.
         removal: RemovalId,
     } => ();
+    /// All devices that were ever added, the oldest first.
+    Devices {} => Vec<Device>;
+    /// Makes a link for one device. The one before it is no good any more.
+    Invite {
+        /// What the device may do.
+        role: DeviceRole,
+    } => Invitation;
+    /// The name of the host that used the link, once one did.
+    Guest {} => Option<String>;
+    /// Adds the device that used the link.
+    Admit {
+        /// What its owner calls it.
+        name: String,
+    } => ();
+    /// Makes the link no good.
+    Uninvite {} => ();
+    /// Takes all rights from a device.
+    Revoke {
+        /// Which.
+        device: DeviceId,
+    } => ();
+    /// The folders that devices back up by themselves.
+    ListWatched {} => Watched;
+    /// Adds a folder, or changes how one is backed up.
+    PutFolder {
+        /// Whose it is.
+        device: DeviceId,
+        /// Which; none for a new one.
+        source: Option<SourceId>,
+        /// How it is backed up.
+        rules: FolderRules,
+    } => SourceId;
+    /// Stops backing a folder up. Its snapshots stay.
+    RemoveFolder {
+        /// Which.
+        source: SourceId,
+    } => ();
+    /// Says something to a device. One that is not there misses it.
+    Tell {
+        /// To which.
+        device: DeviceId,
+        /// What.
+        message: ToDevice,
+    } => ();
+    /// Opens what a device said; nothing if it cannot be trusted.
+    Hear {
+        /// As it arrived.
+        message: Message,
+    } => Option<FromDevice>;
     /// Opens a file, or a folder as a zip. Its bytes come through the attached port once the page has named a place
     /// for them, by [`Stream`].
     Open {
-        /// The file or folder.
+        /// Of which snapshot.
+        moment: Moment,
+        /// The file or folder; empty for everything.
         path: Vec<String>,
         /// It is a folder.
         folder: bool,
@@ -138,165 +224,4 @@ operations! {
         /// From [`Opened`].
         download: u32,
     } => ();
-}
-
-/// The judgement of a passphrase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Strength {
-    /// Guesses that it takes, as a power of ten.
-    pub guesses_log10: u32,
-}
-
-/// What opens an account when the passphrase is lost.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecoveryKit {
-    /// The login it belongs to.
-    pub login: String,
-    /// Seven groups of eight characters.
-    pub groups: Vec<String>,
-}
-
-impl std::fmt::Debug for RecoveryKit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RecoveryKit(***)")
-    }
-}
-
-/// What became of a prepared account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Registered {
-    /// It exists, and is signed in.
-    Done(SignedIn),
-    /// What was typed is not that group.
-    WrongGroup,
-}
-
-/// Who is signed in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SignedIn {
-    /// The login.
-    pub login: String,
-    /// What they may do.
-    pub role: AccountRole,
-}
-
-/// What an entry of a folder is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum EntryKind {
-    /// A folder.
-    Folder,
-    /// A file.
-    File,
-    /// A symbolic link.
-    Link,
-}
-
-/// One entry of a folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Its name.
-    pub name: String,
-    /// What it is.
-    pub kind: EntryKind,
-    /// Bytes of the file, or of all files beneath the folder.
-    pub bytes: u64,
-    /// Files beneath a folder.
-    pub files: u64,
-    /// Last change, in Unix milliseconds.
-    pub modified_ms: i64,
-}
-
-/// What is protected, and how well.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Overview {
-    /// Documents, images, video, audio, archives, code, other.
-    pub categories: [Tally; 7],
-    /// One each.
-    pub sources: Vec<Source>,
-    /// Copies of the blobs of each source.
-    pub status: SourcesResponse,
-}
-
-/// Files and their bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
-    /// Number of files.
-    pub files: u64,
-    /// Bytes of their contents.
-    pub bytes: u64,
-}
-
-/// One source of backups.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
-    /// Its id, as the server's status names it.
-    pub source: protocol::id::SourceId,
-    /// Its name.
-    pub name: String,
-    /// Files in the newest snapshot.
-    pub tally: Tally,
-    /// When the newest snapshot was made, in Unix milliseconds.
-    pub newest_ms: Option<u64>,
-}
-
-/// A file to back up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NewFile {
-    /// Where it goes.
-    pub path: Vec<String>,
-    /// Its size.
-    pub bytes: u64,
-    /// Last change, in Unix milliseconds.
-    pub modified_ms: i64,
-}
-
-/// What a backup is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Phase {
-    /// Reading what is there.
-    Preparing,
-    /// Reading, encrypting and sending.
-    Transferring,
-    /// Writing the snapshot.
-    Committing,
-}
-
-/// How far a backup is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BackupProgress {
-    /// What it is doing.
-    pub phase: Phase,
-    /// Files done.
-    pub files_done: u64,
-    /// Bytes read from the files. What was read last is still on its way to the nodes.
-    pub bytes_done: u64,
-    /// Encrypted bytes that nodes took, one copy counted.
-    pub bytes_sent: u64,
-}
-
-/// What a backup did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BackupSummary {
-    /// Files backed up.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Bytes that were sent; the rest was there already.
-    pub sent_bytes: u64,
-    /// Files that could not be read, and why.
-    pub unreadable: Vec<(Vec<String>, String)>,
-}
-
-/// A removal that can be taken back.
-pub type RemovalId = u32;
-
-/// An opened file or folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Opened {
-    /// Names it to [`Stream`].
-    pub download: u32,
-    /// The file's name.
-    pub name: String,
-    /// Its bytes; not known of a zip.
-    pub bytes: Option<u64>,
 }

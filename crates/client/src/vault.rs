@@ -140,7 +140,8 @@ impl Vault {
         self.0.account.client()
     }
 
-    pub(crate) fn id(&self) -> VaultId {
+    /// Which vault it is.
+    pub fn id(&self) -> VaultId {
         self.0.vault
     }
 

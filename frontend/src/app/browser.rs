@@ -2,6 +2,7 @@
 
 use js_sys::{Date, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, Url, Window};
 
 pub(super) fn window() -> Window {
@@ -20,6 +21,11 @@ pub(super) fn now_ms() -> f64 {
     window().performance().expect("browsers have a performance clock").now()
 }
 
+/// The time of day, in Unix milliseconds.
+pub(super) fn unix_ms() -> u64 {
+    Date::now() as u64
+}
+
 /// A moment as the person's own language writes it.
 pub(super) fn moment(unix_ms: f64) -> String {
     let options = Object::new();
@@ -35,6 +41,12 @@ pub(super) fn moment(unix_ms: f64) -> String {
 /// A random number, for what must be distinct and need not be secret.
 pub(super) fn distinct() -> u32 {
     (js_sys::Math::random() * f64::from(u32::MAX)) as u32
+}
+
+/// Puts a text into the clipboard, if the browser lets it.
+pub(super) async fn copy(text: &str) -> bool {
+    let clipboard = window().navigator().clipboard();
+    !clipboard.is_undefined() && JsFuture::from(clipboard.write_text(text)).await.is_ok()
 }
 
 /// Hands a small text to the browser as a file to save.

@@ -10,6 +10,12 @@ pub(super) enum Route {
     Overview,
     /// Files and folders.
     Files,
+    /// Older snapshots.
+    Snapshots,
+    /// Folders that devices back up.
+    Folders,
+    /// Devices.
+    Devices,
     /// Storage nodes.
     Nodes,
     /// A new account.
@@ -18,9 +24,12 @@ pub(super) enum Route {
     SignIn,
 }
 
-const PATHS: [(Route, &str); 5] = [
+const PATHS: [(Route, &str); 8] = [
     (Route::Overview, ""),
     (Route::Files, "files"),
+    (Route::Snapshots, "snapshots"),
+    (Route::Folders, "folders"),
+    (Route::Devices, "devices"),
     (Route::Nodes, "nodes"),
     (Route::Setup, "setup"),
     (Route::SignIn, "signin"),

@@ -14,12 +14,16 @@ use super::components::drop_zone::DropZone;
 use super::components::new_node::NewNodeAlert;
 use super::components::transfer_list::TransferList;
 use super::hooks::place::use_place;
+use super::pages::devices::Devices;
 use super::pages::files::Files;
+use super::pages::folders::Folders;
 use super::pages::nodes::Nodes;
 use super::pages::overview::Overview;
+use super::pages::snapshots::Snapshots;
 use super::routes::{Route, use_route};
 use super::session::{Status, use_session};
 use crate::message::SignOut;
+use crate::spot::Spot;
 
 /// PatternFly puts the navigation beside the page from this width on, and over it below.
 const WIDE_PX: f64 = 1200.0;
@@ -37,6 +41,9 @@ pub(super) fn Shell() -> Html {
     };
     let page = match use_route() {
         Route::Files => html!(<Files />),
+        Route::Snapshots => html!(<Snapshots />),
+        Route::Folders => html!(<Folders />),
+        Route::Devices => html!(<Devices />),
         Route::Nodes => html!(<Nodes />),
         Route::Overview | Route::Setup | Route::SignIn => html!(<Overview />),
     };
@@ -111,8 +118,8 @@ fn Sidebar(props: &SidebarProps) -> Html {
                     return;
                 }
                 event.prevent_default();
-                match (&to, &router) {
-                    (Route::Files, _) => place.go(Vec::new()),
+                match (to, &router) {
+                    (Route::Files | Route::Snapshots, _) => place.go(to, Spot::top(place.spot.source)),
                     (_, Some(router)) => router.push(to),
                     (_, None) => {}
                 }
@@ -141,6 +148,9 @@ fn Sidebar(props: &SidebarProps) -> Html {
                     <ul class="pf-v6-c-nav__list" role="list">
                         { link(Route::Overview, "Overview") }
                         { link(Route::Files, "Files") }
+                        { link(Route::Snapshots, "Snapshots") }
+                        { link(Route::Folders, "Folders") }
+                        { link(Route::Devices, "Devices") }
                         { link(Route::Nodes, "Nodes") }
                     </ul>
                 </nav>

@@ -20,7 +20,6 @@ use super::session::{Session, Status, use_session};
 use crate::drop_list::DropList;
 use crate::estimate::Movement;
 use crate::failure::Failure;
-use crate::folder::Folder;
 use crate::message::{Backup, Open, Phase};
 use crate::outcome::{self, Given};
 use crate::transfer::{Direction, Event, TransferId, Transfers};
@@ -63,7 +62,7 @@ impl Reducible for Store {
 /// What can be started, and started again.
 enum Job {
     Backup { title: String, list: DropList, files: Vec<File>, given: Given },
-    Restore { path: Folder, is_folder: bool },
+    Restore { open: Open, title: String },
 }
 
 struct Desk {
@@ -120,9 +119,9 @@ impl TransfersContext {
         self.add(Job::Backup { title, list, files: gathered.files, given: gathered.given });
     }
 
-    /// Restores a file, or a folder as a zip.
-    pub(super) fn restore(&self, path: Folder, is_folder: bool) {
-        self.add(Job::Restore { path, is_folder });
+    /// Restores a file, or a folder as a zip; `title` is what a person calls it.
+    pub(super) fn restore(&self, open: Open, title: String) {
+        self.add(Job::Restore { open, title });
     }
 
     pub(super) fn cancel(&self, id: TransferId) {
@@ -160,7 +159,7 @@ impl Desk {
                 // Gathering took its time, and the page was locked meanwhile.
                 _ if matches!(session.status, Status::Locked { .. }) => Err(Failure::stopped_by_lock()),
                 Job::Backup { list, files, given, .. } => desk.backup(id, list, files, given).await,
-                Job::Restore { path, is_folder } => desk.restore(id, path, *is_folder).await,
+                Job::Restore { open, .. } => desk.restore(id, open).await,
             };
             match result {
                 Ok(sentence) => desk.dispatch.dispatch((id, Event::Done(sentence))),
@@ -201,14 +200,8 @@ impl Desk {
         outcome::told(&summary.await?, list, given)
     }
 
-    async fn restore(
-        self: &Rc<Self>,
-        id: TransferId,
-        path: &Folder,
-        is_folder: bool,
-    ) -> Result<String, Failure> {
+    async fn restore(self: &Rc<Self>, id: TransferId, open: &Open) -> Result<String, Failure> {
         let worker = self.session.borrow().worker();
-        let open = Open { path: path.clone(), folder: is_folder };
         let (desk, movement) = (self.clone(), Movement::default());
         let opened = |file: &crate::message::Opened| {
             let event = Event::Started {
@@ -219,7 +212,7 @@ impl Desk {
             };
             self.dispatch.dispatch((id, event));
         };
-        download::restore(worker.port()?, open, opened, move |bytes| {
+        download::restore(worker.port()?, open.clone(), opened, move |bytes| {
             desk.stay_unlocked(movement.is_on(bytes));
             desk.progress(id, Phase::Transferring, 0, bytes);
         })
@@ -248,12 +241,9 @@ impl Job {
                 files: list.files.len() as u64,
                 bytes: Some(list.bytes()),
             },
-            Self::Restore { path, .. } => Event::Started {
-                direction: Direction::Restore,
-                title: path.last().cloned().unwrap_or_else(|| "All files".to_owned()),
-                files: 1,
-                bytes: None,
-            },
+            Self::Restore { title, .. } => {
+                Event::Started { direction: Direction::Restore, title: title.clone(), files: 1, bytes: None }
+            }
         }
     }
 }

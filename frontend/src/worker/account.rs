@@ -1,6 +1,7 @@
 //! Accounts: making one, signing in and out.
 
-use super::{Desk, Open, failure};
+use super::desk::{Desk, Open};
+use super::failure;
 use crate::failure::Failure;
 use crate::message::{PrepareAccount, RecoveryKit, Register, Registered, SignIn, SignedIn};
 use client::Account;
@@ -54,8 +55,21 @@ pub(super) async fn sign_out(desk: &Desk) -> Result<(), Failure> {
 }
 
 async fn open(desk: &Desk, account: Account) -> Result<SignedIn, client::Error> {
-    let vault = account.open_vault().await?;
+    let vaults = account.open_vaults().await?;
     let signed_in = SignedIn { login: account.login().to_owned(), role: account.role() };
-    desk.open.replace(Some(Open { account, vault }));
+    desk.open.replace(Some(Open { account, vaults }));
     Ok(signed_in)
+}
+
+/// Reads which vaults there are now. Those that were open stay so until then.
+pub(super) async fn reopen(desk: &Desk) -> Result<(), Failure> {
+    let Open { account, vaults } = desk.opened()?;
+    let reopened = async {
+        // Asking for the devices reads the newest account state, which lists the vaults.
+        account.devices(&vaults).await?;
+        account.open_vaults().await
+    };
+    let vaults = reopened.await.map_err(|error| failure::told(&error))?;
+    desk.open.replace(Some(Open { account, vaults }));
+    Ok(())
 }

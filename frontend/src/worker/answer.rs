@@ -5,7 +5,8 @@ use std::rc::Rc;
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 
-use super::{Desk, account, backup, download, files, passphrase};
+use super::desk::Desk;
+use super::{account, backup, devices, download, files, folders, history, passphrase};
 use crate::failure::Failure;
 use crate::message::{CallId, Request};
 
@@ -23,11 +24,29 @@ pub(super) async fn answer(
         Request::Register(ask) => json(account::register(desk, ask).await?),
         Request::SignIn(ask) => json(account::sign_in(desk, ask).await?),
         Request::SignOut(_) => json(account::sign_out(desk).await?),
+        Request::Reopen(_) => json(account::reopen(desk).await?),
+        Request::Sources(_) => json(files::sources(desk).await?),
         Request::List(ask) => json(files::list(desk, ask).await?),
+        Request::Timeline(ask) => json(history::timeline(desk, ask).await?),
+        Request::Compare(ask) => json(history::compare(desk, ask).await?),
         Request::Survey(_) => json(files::survey(desk).await?),
         Request::Remove(ask) => json(files::remove(desk, ask).await?),
         Request::UndoRemove(ask) => json(files::undo_remove(desk, ask).await?),
         Request::Backup(ask) => json(backup::backup(desk, call, ask, attachments).await?),
+        Request::Devices(_) => json(devices::devices(desk).await?),
+        Request::Invite(ask) => json(devices::invite(desk, ask).await?),
+        Request::Guest(_) => json(devices::guest(desk).await?),
+        Request::Admit(ask) => json(devices::admit(desk, ask).await?),
+        Request::Uninvite(_) => {
+            devices::uninvite(desk);
+            json(())
+        }
+        Request::Revoke(ask) => json(devices::revoke(desk, ask).await?),
+        Request::ListWatched(_) => json(folders::watched(desk).await?),
+        Request::PutFolder(ask) => json(folders::put(desk, ask).await?),
+        Request::RemoveFolder(ask) => json(folders::remove(desk, ask).await?),
+        Request::Tell(ask) => json(folders::tell(desk, ask).await?),
+        Request::Hear(ask) => json(folders::hear(desk, ask).await?),
         Request::Open(ask) => json(download::open(desk, ask).await?),
         Request::Stream(ask) => json(download::stream(desk, call, &ask, attachments).await?),
     })

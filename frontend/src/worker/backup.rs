@@ -11,7 +11,8 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::File;
 
-use super::{Desk, failure};
+use super::desk::Desk;
+use super::failure;
 use crate::failure::Failure;
 use crate::message::{Backup, BackupProgress, BackupSummary, CallId, FromWorker, Phase};
 
@@ -24,7 +25,7 @@ pub(super) async fn backup(
     ask: Backup,
     attachments: Vec<JsValue>,
 ) -> Result<BackupSummary, Failure> {
-    let vault = desk.vault()?;
+    let vault = desk.uploads()?;
     let files = ask.files.into_iter().zip(attachments).map(|(file, attached)| NewFile {
         path: file.path,
         mtime_ms: file.modified_ms,

@@ -3,17 +3,19 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use client::Error;
+use client::{Error, Vault};
 use futures_util::TryStreamExt as _;
 use futures_util::stream::LocalBoxStream;
 use gloo_events::EventListener;
 use gloo_timers::callback::Interval;
 use js_sys::{Array, Object, Reflect, Uint8Array};
+use protocol::id::SourceId;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{MessageEvent, MessagePort};
 
-use super::{Desk, failure};
+use super::desk::Desk;
+use super::{failure, history};
 use crate::failure::Failure;
 use crate::message::{CallId, FromWorker, Open, Opened, Stream};
 
@@ -25,18 +27,28 @@ const REPORT_MS: u32 = 250;
 pub(super) type Download = LocalBoxStream<'static, Result<Vec<u8>, Error>>;
 
 pub(super) async fn open(desk: &Desk, ask: Open) -> Result<Opened, Failure> {
-    let vault = desk.vault()?;
-    let source = vault.uploads().map_err(|error| failure::told(&error))?;
+    let (vault, source) = desk.source(ask.moment.source)?;
+    let snapshot = history::snapshot(source, ask.moment);
     let (name, bytes, stream) = if ask.folder {
-        let zip = vault.open_zip(source, &[ask.path]).await.map_err(|error| failure::told(&error))?;
-        (zip.name, None, zip.stream)
+        let name = ask.path.is_empty().then(|| whole_name(&vault, source));
+        let zip = vault.open_zip(snapshot, &[ask.path]).await.map_err(|error| failure::told(&error))?;
+        (name.unwrap_or(zip.name), None, zip.stream)
     } else {
-        let file = vault.open_file(source, &ask.path).await.map_err(|error| failure::told(&error))?;
+        let file = vault.open_file(snapshot, &ask.path).await.map_err(|error| failure::told(&error))?;
         (file.name, Some(file.size), file.stream)
     };
     let download = desk.number();
     desk.downloads.borrow_mut().insert(download, stream);
     Ok(Opened { download, name, bytes })
+}
+
+/// The archive of a whole source is called like the source.
+fn whole_name(vault: &Vault, source: SourceId) -> String {
+    let named = vault.sources().into_iter().find(|info| info.source == source);
+    format!(
+        "{}.zip",
+        named.map_or_else(|| "triplicate".to_owned(), |info| info.name.replace(['/', '\\'], "_"))
+    )
 }
 
 pub(super) async fn stream(

@@ -54,6 +54,17 @@ pub(super) fn locked() -> Failure {
     }
 }
 
+/// Asked for a source that is not there.
+pub(super) fn no_source() -> Failure {
+    Failure {
+        what: "This folder is not known here.".to_owned(),
+        safe: UNCHANGED.to_owned(),
+        advice: "Reload the page: it may have been added on another device just now.".to_owned(),
+        retryable: true,
+        signed_out: false,
+    }
+}
+
 /// What happened. A path stands in quotes, as it is written.
 fn what(error: &Error) -> String {
     match error {
@@ -61,6 +72,8 @@ fn what(error: &Error) -> String {
         Error::NotFound(path) => format!("“{path}” is not in your backup."),
         Error::Name(name) => format!("“{name}” cannot be a name in a backup."),
         Error::Damaged { path, .. } => format!("“{path}” did not come back as it was backed up."),
+        Error::LinkOver => "This link is over: ten minutes have passed, or it was used.".to_owned(),
+        Error::ForgedRequest(_) => "Somebody asked to be added without having this link.".to_owned(),
         Error::Busy => "Other devices kept writing to your backup at the same time.".to_owned(),
         Error::TooLarge(_) => "A folder has more entries than one backup can hold.".to_owned(),
         Error::TooFewCopies(reasons) if reasons.is_empty() => {
@@ -107,6 +120,11 @@ fn consolation(error: &Error) -> (&'static str, &'static str) {
         ),
         Error::NotFound(_) => (UNCHANGED, "It may have been deleted in another window; reload the page."),
         Error::Busy => (UNCHANGED, "Try again in a moment."),
+        Error::LinkOver => ("No device was added.", "Make another link."),
+        Error::ForgedRequest(_) => {
+            ("No device was added, and this link is good for nobody now.", "Make another link.")
+        }
+        Error::Gone(_) => (UNCHANGED, "Back it up again from where it was."),
         Error::Api { code, .. } => refused(*code),
         _ => (UNCHANGED, "Reload the page and try again."),
     }

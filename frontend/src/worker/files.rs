@@ -1,15 +1,20 @@
-//! Folders, totals, and the bin.
+//! Sources, folders, totals, and the bin.
 
-use super::{Desk, failure};
+use client::{SourceInfo, Vault};
+use protocol::sources::SourcesResponse;
+
+use super::desk::Desk;
+use super::{failure, history};
 use crate::failure::Failure;
 use crate::message::{Entry, EntryKind, List, Overview, RemovalId, Remove, Source, Tally, UndoRemove};
 
 pub(super) async fn list(desk: &Desk, ask: List) -> Result<Vec<Entry>, Failure> {
-    let vault = desk.vault()?;
-    vault.refresh().await.map_err(|error| failure::told(&error))?;
-    let source = vault.uploads().map_err(|error| failure::told(&error))?;
-    let listed = vault.list(source, &ask.folder).await.map_err(|error| failure::told(&error))?;
-    Ok(listed.into_iter().map(entry).collect())
+    let (vault, source) = desk.source(ask.moment.source)?;
+    if ask.moment.seq.is_none() {
+        vault.refresh().await.map_err(|error| failure::told(&error))?;
+    }
+    let listed = vault.list(history::snapshot(source, ask.moment), &ask.folder).await;
+    Ok(listed.map_err(|error| failure::told(&error))?.into_iter().map(entry).collect())
 }
 
 fn entry(listed: client::ListedEntry) -> Entry {
@@ -26,30 +31,56 @@ fn entry(listed: client::ListedEntry) -> Entry {
     }
 }
 
+pub(super) async fn sources(desk: &Desk) -> Result<Vec<Source>, Failure> {
+    let vaults = refreshed(desk).await?;
+    Ok(vaults.iter().flat_map(Vault::sources).map(|info| source(desk, info)).collect())
+}
+
 pub(super) async fn survey(desk: &Desk) -> Result<Overview, Failure> {
-    let vault = desk.vault()?;
-    vault.refresh().await.map_err(|error| failure::told(&error))?;
     let mut categories = [Tally::default(); 7];
     let mut sources = Vec::new();
-    for source in vault.sources() {
-        let totals = vault.totals(source.source).await.map_err(|error| failure::told(&error))?;
-        let mut tally = Tally::default();
-        for (sum, of_source) in categories.iter_mut().zip(totals.tallies()) {
-            for counted in [sum, &mut tally] {
-                counted.files += of_source.files;
-                counted.bytes += of_source.bytes;
+    let mut status: Option<SourcesResponse> = None;
+    for vault in refreshed(desk).await? {
+        for info in vault.sources() {
+            let totals = vault.totals(info.source).await.map_err(|error| failure::told(&error))?;
+            for (sum, of_source) in categories.iter_mut().zip(totals.tallies()) {
+                sum.files += of_source.files;
+                sum.bytes += of_source.bytes;
             }
+            sources.push(source(desk, info));
         }
-        let newest_ms = source.newest.map(|newest| newest.created_ms);
-        sources.push(Source { source: source.source, name: source.name, tally, newest_ms });
+        let of_vault = vault.status().await.map_err(|error| failure::told(&error))?;
+        match &mut status {
+            Some(status) => status.sources.extend(of_vault.sources),
+            None => status = Some(of_vault),
+        }
     }
-    let status = vault.status().await.map_err(|error| failure::told(&error))?;
-    Ok(Overview { categories, sources, status })
+    Ok(Overview { categories, sources, status: status.ok_or_else(failure::locked)? })
+}
+
+/// All vaults as they are now.
+pub(super) async fn refreshed(desk: &Desk) -> Result<Vec<Vault>, Failure> {
+    let vaults = desk.opened()?.vaults;
+    for vault in &vaults {
+        vault.refresh().await.map_err(|error| failure::told(&error))?;
+    }
+    Ok(vaults)
+}
+
+fn source(desk: &Desk, info: SourceInfo) -> Source {
+    let tally = info.newest.as_ref().map(|newest| Tally { files: newest.files, bytes: newest.bytes });
+    Source {
+        source: info.source,
+        name: info.name,
+        device: info.device.map(|device| desk.device_name(device)),
+        removed: info.removed,
+        tally: tally.unwrap_or_default(),
+        newest_ms: info.newest.map(|newest| newest.created_ms),
+    }
 }
 
 pub(super) async fn remove(desk: &Desk, ask: Remove) -> Result<RemovalId, Failure> {
-    let vault = desk.vault()?;
-    let source = vault.uploads().map_err(|error| failure::told(&error))?;
+    let (vault, source) = desk.source(None)?;
     let removed = vault.remove(source, &ask.paths).await.map_err(|error| failure::told(&error))?;
     let removal = desk.number();
     desk.removals.borrow_mut().insert(removal, removed);
@@ -57,7 +88,7 @@ pub(super) async fn remove(desk: &Desk, ask: Remove) -> Result<RemovalId, Failur
 }
 
 pub(super) async fn undo_remove(desk: &Desk, ask: UndoRemove) -> Result<(), Failure> {
-    let vault = desk.vault()?;
+    let vault = desk.uploads()?;
     // Undone twice: the second has nothing left to do.
     let Some(removed) = desk.removals.borrow_mut().remove(&ask.removal) else { return Ok(()) };
     let undone = vault.undo_remove(removed.clone()).await;

@@ -23,7 +23,8 @@ pub(in crate::app) fn DropZone() -> Html {
     let current = use_mut_ref(|| None);
     *current.borrow_mut() = Some((place.clone(), transfers));
     use_drop_listeners(is_over.setter(), current);
-    let target = place.folder.last().map_or_else(|| "your files".to_owned(), |name| format!("“{name}”"));
+    let target =
+        place.spot.upload_folder().last().map_or_else(|| "your files".to_owned(), |name| format!("“{name}”"));
     html!(
         if *is_over {
             <div class="tri-drop" data-test="drop-zone">
@@ -68,7 +69,7 @@ fn use_drop_listeners(
                 let entries = entries(&transfer);
                 spawn_local(async move {
                     let gathered = walk(entries).await;
-                    transfers.backup(&place.folder, gathered);
+                    transfers.backup(place.spot.upload_folder(), gathered);
                 });
             }),
         ];

@@ -28,6 +28,9 @@ pub(in crate::app) enum Wish {
 #[derive(Properties, PartialEq)]
 pub(in crate::app) struct Props {
     pub(in crate::app) entries: Rc<Vec<Entry>>,
+    /// Entries can be moved to the bin.
+    #[prop_or_default]
+    pub(in crate::app) deletable: bool,
     pub(in crate::app) onwish: Callback<Wish>,
 }
 
@@ -62,7 +65,7 @@ pub(in crate::app) fn EntryTable(props: &Props) -> Html {
             </thead>
             <tbody class="pf-v6-c-table__tbody">
                 { for entries[..shown].iter().map(|entry| html!(
-                    <EntryRow key={entry.name.clone()} entry={entry.clone()} onwish={props.onwish.clone()} />
+                    <EntryRow key={entry.name.clone()} entry={entry.clone()} deletable={props.deletable} onwish={props.onwish.clone()} />
                 )) }
             </tbody>
         </table>
@@ -118,6 +121,7 @@ fn SortableHead(props: &HeadProps) -> Html {
 #[derive(Properties, PartialEq)]
 struct RowProps {
     entry: Entry,
+    deletable: bool,
     onwish: Callback<Wish>,
 }
 
@@ -164,12 +168,14 @@ fn EntryRow(props: &RowProps) -> Html {
                             onclick={wish(Wish::Restore(entry.clone()))}
                         />
                     }
-                    <Button
-                        variant={ButtonVariant::Plain}
-                        icon={html!({ Icon::Trash })}
-                        aria_label={format!("Delete {}", entry.name)}
-                        onclick={wish(Wish::Delete(entry.clone()))}
-                    />
+                    if props.deletable {
+                        <Button
+                            variant={ButtonVariant::Plain}
+                            icon={html!({ Icon::Trash })}
+                            aria_label={format!("Delete {}", entry.name)}
+                            onclick={wish(Wish::Delete(entry.clone()))}
+                        />
+                    }
                 </span>
             </td>
         </tr>

@@ -1,5 +1,8 @@
 //! What pages are made of.
 
+pub(super) mod breadcrumbs;
+pub(super) mod choice;
+pub(super) mod dialog;
 pub(super) mod drop_zone;
 pub(super) mod entry_table;
 pub(super) mod failure_alert;
@@ -8,5 +11,6 @@ pub(super) mod frame;
 pub(super) mod new_node;
 pub(super) mod node_label;
 pub(super) mod recovery_kit;
+pub(super) mod source_chooser;
 pub(super) mod transfer_list;
 pub(super) mod undo_toast;

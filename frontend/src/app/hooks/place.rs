@@ -1,4 +1,4 @@
-//! The open folder, with the browser's back and forward buttons.
+//! The open place, with the browser's back and forward buttons.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,21 +11,21 @@ use yew_nested_router::prelude::use_router;
 
 use crate::app::browser::{distinct, window};
 use crate::app::routes::Route;
-use crate::folder::Folder;
+use crate::spot::Spot;
 use crate::visited::Visited;
 
 /// Where the person is.
 #[derive(Clone, PartialEq)]
 pub(in crate::app) struct Place {
-    /// The open folder.
-    pub(in crate::app) folder: Folder,
-    go: Callback<Folder>,
+    /// The open place.
+    pub(in crate::app) spot: Spot,
+    go: Callback<(Route, Spot)>,
 }
 
 impl Place {
-    /// Opens a folder on the Files page.
-    pub(in crate::app) fn go(&self, folder: Folder) {
-        self.go.emit(folder);
+    /// Opens a place on a page.
+    pub(in crate::app) fn go(&self, route: Route, spot: Spot) {
+        self.go.emit((route, spot));
     }
 }
 
@@ -37,20 +37,20 @@ pub(in crate::app) struct Props {
 #[component]
 pub(in crate::app) fn PlaceProvider(props: &Props) -> Html {
     let visited = use_memo((), |()| RefCell::new(Visited::new(distinct())));
-    let folder = use_state_eq(Folder::new);
+    let spot = use_state_eq(Spot::default);
     let router = use_router::<Route>();
     let go = {
-        let (visited, folder) = (visited.clone(), folder.clone());
-        Callback::from(move |target: Folder| {
+        let (visited, spot) = (visited.clone(), spot.clone());
+        Callback::from(move |(route, target): (Route, Spot)| {
             let mark = visited.borrow_mut().remember(target.clone());
-            folder.set(target);
+            spot.set(target);
             if let Some(router) = &router {
-                router.push_with(Route::Files, JsValue::from_str(&mark).into());
+                router.push_with(route, JsValue::from_str(&mark).into());
             }
         })
     };
-    use_back_and_forward(visited, folder.setter());
-    let place = Place { folder: (*folder).clone(), go };
+    use_back_and_forward(visited, spot.setter());
+    let place = Place { spot: (*spot).clone(), go };
     html!(<ContextProvider<Place> context={place}>{ props.children.clone() }</ContextProvider<Place>>)
 }
 
@@ -61,11 +61,11 @@ pub(in crate::app) fn use_place() -> Place {
 }
 
 #[hook]
-fn use_back_and_forward(visited: Rc<RefCell<Visited>>, folder: UseStateSetter<Folder>) {
+fn use_back_and_forward(visited: Rc<RefCell<Visited>>, spot: UseStateSetter<Spot>) {
     use_effect_with((), move |()| {
         let listener = EventListener::new(&window(), "popstate", move |event| {
             let mark = event.unchecked_ref::<PopStateEvent>().state().as_string();
-            folder.set(visited.borrow().recall(mark.as_deref()));
+            spot.set(visited.borrow().recall(mark.as_deref()));
         });
         move || drop(listener)
     });

@@ -6,29 +6,27 @@ use patternfly_yew::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
+use crate::app::components::breadcrumbs::Breadcrumbs;
 use crate::app::components::entry_table::{EntryTable, Wish};
 use crate::app::components::failure_alert::FailureAlert;
-use crate::app::components::frame::{Loading, PageHead, Section};
+use crate::app::components::frame::{PageHead, Section};
+use crate::app::components::source_chooser::SourceChooser;
 use crate::app::components::undo_toast::{Removal, UndoToast};
+use crate::app::hooks::answer::use_answer;
 use crate::app::hooks::live::use_live;
-use crate::app::hooks::place::{Place, use_place};
+use crate::app::hooks::place::use_place;
+use crate::app::routes::Route;
 use crate::app::session::{Session, use_session};
 use crate::app::transfers::use_transfers;
 use crate::failure::Failure;
-use crate::folder::{Folder, ancestors, join};
-use crate::message::{Entry, EntryKind, List, RemovalId, Remove, UndoRemove};
+use crate::folder::{Folder, join};
+use crate::message::{EntryKind, List, Open, RemovalId, Remove, Sources, UndoRemove};
+use crate::source::find;
+use crate::spot::Spot;
 
 mod pick;
 
 use pick::PickButtons;
-
-/// What is known of the open folder.
-#[derive(Clone, PartialEq)]
-enum Listing {
-    Loading,
-    Entries(Rc<Vec<Entry>>),
-    Failed(Failure),
-}
 
 /// Counts what this page changed.
 #[derive(Default, PartialEq)]
@@ -44,7 +42,7 @@ impl Reducible for Changes {
 
 #[component]
 pub(in crate::app) fn Files() -> Html {
-    let place = use_place();
+    let (place, live) = (use_place(), use_live());
     let transfers = use_transfers();
     let session = use_session();
     let changes = use_reducer(Changes::default);
@@ -52,122 +50,80 @@ pub(in crate::app) fn Files() -> Html {
         let changes = changes.dispatcher();
         Callback::from(move |()| changes.dispatch(()))
     };
-    let listing = use_listing(&session, &place.folder, changes.0);
-    let bin = use_bin(&session, changed.clone());
+    let news = (changes.0, live.heads, live.state, transfers.backups());
+    let spot = Spot::top(place.spot.source).inside(place.spot.folder.clone());
+    let is_uploads = spot.source.is_none();
+    let listing = use_answer((spot.moment(), spot.folder.clone()), news.clone(), |(moment, folder)| List {
+        moment: *moment,
+        folder: folder.clone(),
+    });
+    let sources = use_answer((), news, |()| Sources {});
+    let bin = use_bin(&session, changed);
 
     let onwish = {
-        let (place, transfers, delete) = (place.clone(), transfers.clone(), bin.delete.clone());
+        let (place, spot, delete) = (place.clone(), spot.clone(), bin.delete.clone());
         Callback::from(move |wish| match wish {
-            Wish::Open(entry) => place.go(join(&place.folder, &entry.name)),
+            Wish::Open(entry) => place.go(Route::Files, spot.inside(join(&spot.folder, &entry.name))),
             Wish::Restore(entry) => {
-                transfers.restore(join(&place.folder, &entry.name), entry.kind == EntryKind::Folder);
+                let is_folder = entry.kind == EntryKind::Folder;
+                let path = join(&spot.folder, &entry.name);
+                transfers.restore(Open { moment: spot.moment(), path, folder: is_folder }, entry.name);
             }
-            Wish::Delete(entry) => delete.emit(join(&place.folder, &entry.name)),
+            Wish::Delete(entry) => delete.emit(join(&spot.folder, &entry.name)),
         })
     };
+    let onchoose = {
+        let place = place.clone();
+        Callback::from(move |source| place.go(Route::Files, Spot::top(source)))
+    };
+    let ongo = {
+        let (place, spot) = (place.clone(), spot.clone());
+        Callback::from(move |folder| place.go(Route::Files, spot.inside(folder)))
+    };
+    let known = sources.known();
+    let top = known.and_then(|sources| find(sources, spot.source)).map(|source| source.name.clone());
     html!(
         <>
-            <PageHead title="Files"><PickButtons folder={place.folder.clone()} /></PageHead>
+            <PageHead title="Files">
+                if is_uploads {
+                    <PickButtons folder={spot.folder.clone()} />
+                }
+            </PageHead>
             <Section test="files">
-                <Breadcrumbs place={place.clone()} />
+                if let Some(sources) = known.filter(|sources| sources.len() > 1) {
+                    <SourceChooser sources={sources.clone()} chosen={spot.source} {onchoose} />
+                }
+                <Breadcrumbs top={top.unwrap_or_else(|| "All files".to_owned())} folder={spot.folder.clone()} {ongo} />
                 <UndoToast removal={bin.removal.0.clone()} onundo={bin.undo.clone()} onexpire={bin.forget.clone()} />
                 if let Some(failure) = &*bin.failure {
                     <FailureAlert failure={failure.clone()} />
                 }
                 {
-                    match &*listing {
-                        Listing::Loading => html!(<Loading />),
-                        Listing::Failed(failure) => html!(<FailureAlert failure={failure.clone()} retry={changed} />),
-                        Listing::Entries(entries) if entries.is_empty() => empty(&place.folder),
-                        Listing::Entries(entries) => html!(<EntryTable entries={entries.clone()} {onwish} />),
-                    }
+                    listing.show(|entries| if entries.is_empty() {
+                        empty(&spot)
+                    } else {
+                        html!(<EntryTable entries={entries.clone()} deletable={is_uploads} {onwish} />)
+                    })
                 }
             </Section>
         </>
     )
 }
 
-fn empty(folder: &[String]) -> Html {
-    let title = if folder.is_empty() { "Nothing is backed up yet" } else { "This folder is empty" };
-    html!(
-        <div data-test="empty">
-            <EmptyState {title} icon={Icon::FolderOpen}>
-                { "Drop files or folders anywhere on this page. They are encrypted here, and go to your storage nodes as \
-                   parts that nobody can read." }
-            </EmptyState>
-        </div>
-    )
-}
-
-#[derive(Properties, PartialEq)]
-struct BreadcrumbsProps {
-    place: Place,
-}
-
-#[component]
-fn Breadcrumbs(props: &BreadcrumbsProps) -> Html {
-    let place = &props.place;
-    let step = |name: &str, target: Folder| {
-        let is_here = target == place.folder;
-        let place = place.clone();
-        let onclick = Callback::from(move |_| place.go(target.clone()));
-        html!(
-            <li class="pf-v6-c-breadcrumb__item">
-                <span class="pf-v6-c-breadcrumb__item-divider">{ Icon::AngleRight }</span>
-                if is_here {
-                    <span class="pf-v6-c-breadcrumb__link pf-m-current" aria-current="page">{ name }</span>
-                } else {
-                    <button type="button" class="pf-v6-c-breadcrumb__link" {onclick}>{ name }</button>
-                }
-            </li>
-        )
+fn empty(spot: &Spot) -> Html {
+    let title = if spot.folder.is_empty() { "Nothing is backed up yet" } else { "This folder is empty" };
+    let explanation = match spot.source {
+        None => {
+            "Drop files or folders anywhere on this page. They are encrypted here, and go to your storage nodes as parts \
+             that nobody can read."
+        }
+        Some(_) => "Its device backs it up by itself; what arrives appears here.",
     };
     html!(
-        <nav class="pf-v6-c-breadcrumb tri-breadcrumb" aria-label="Folders" data-test="breadcrumb">
-            <ol class="pf-v6-c-breadcrumb__list" role="list">
-                { step("All files", Vec::new()) }
-                { for ancestors(&place.folder).map(|(name, path)| step(name, path.to_vec())) }
-            </ol>
-        </nav>
+        <div data-test="empty">
+            <EmptyState {title} icon={Icon::FolderOpen}>{ explanation }</EmptyState>
+        </div>
     )
-}
-
-/// The entries of a folder; again whenever a backup is finished or another device commits.
-#[hook]
-fn use_listing(session: &Session, folder: &Folder, changes: u32) -> UseStateHandle<Listing> {
-    let listing = use_state(|| Listing::Loading);
-    let newest = use_mut_ref(|| 0_u32);
-    let (head, backups) = (use_live().head, use_transfers().backups());
-    let shown = use_mut_ref(|| None);
-    {
-        let (session, listing) = (session.clone(), listing.clone());
-        use_effect_with((folder.clone(), changes, head, backups), move |(folder, ..)| {
-            *newest.borrow_mut() += 1;
-            let asked = *newest.borrow();
-            // The entries of another folder must not stand under this one's name; those of the same one may stay
-            // until newer ones come.
-            if shown.borrow().as_ref() != Some(folder) {
-                listing.set(Listing::Loading);
-            }
-            let folder = folder.clone();
-            spawn_local(async move {
-                let result = session.ask(List { folder: folder.clone() }).await;
-                if *newest.borrow() != asked {
-                    return;
-                }
-                *shown.borrow_mut() = Some(folder);
-                match result {
-                    Ok(entries) => listing.set(Listing::Entries(Rc::new(entries))),
-                    Err(failure) => {
-                        if let Some(failure) = session.handle(failure) {
-                            listing.set(Listing::Failed(failure));
-                        }
-                    }
-                }
-            });
-        });
-    }
-    listing
 }
 
 /// What was deleted last and can be taken back.

@@ -1,6 +1,5 @@
 //! The storage nodes, live.
 
-use gloo_timers::callback::Interval;
 use patternfly_yew::prelude::*;
 use protocol::nodes::{NodeState, NodeStatus};
 use yew::prelude::*;
@@ -8,15 +7,14 @@ use yew::prelude::*;
 use crate::app::browser::now_ms;
 use crate::app::components::frame::{Loading, PageHead, Section};
 use crate::app::components::node_label::NodeLabel;
+use crate::app::hooks::clock::use_now;
 use crate::app::hooks::live::use_live;
 use crate::words;
-
-const TICK_MS: u32 = 1_000;
 
 #[component]
 pub(in crate::app) fn Nodes() -> Html {
     let live = use_live();
-    let now = use_now();
+    let now = use_now(now_ms);
     let body = match &live.nodes {
         None => html!(<Loading />),
         Some(nodes) if nodes.is_empty() => html!(
@@ -97,18 +95,4 @@ fn row(node: &NodeStatus, elapsed: u64) -> Html {
             { cell("Last heard of", html!({ heard })) }
         </tr>
     )
-}
-
-/// The page's clock, once a second.
-#[hook]
-fn use_now() -> f64 {
-    let now = use_state(now_ms);
-    {
-        let now = now.setter();
-        use_effect_with((), move |()| {
-            let clock = Interval::new(TICK_MS, move || now.set(now_ms()));
-            move || drop(clock)
-        });
-    }
-    *now
 }

@@ -1,48 +1,39 @@
 //! What is protected, and how well.
 
+use std::rc::Rc;
+
 use patternfly_yew::prelude::*;
-use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 use crate::app::browser::moment;
-use crate::app::components::failure_alert::FailureAlert;
-use crate::app::components::frame::{Loading, PageHead, Section};
+use crate::app::components::frame::{PageHead, Section};
 use crate::app::components::node_label::NodeLabel;
+use crate::app::hooks::answer::use_answer;
 use crate::app::hooks::live::use_live;
 use crate::app::hooks::place::use_place;
-use crate::app::session::{Session, use_session};
+use crate::app::routes::Route;
 use crate::app::transfers::use_transfers;
 use crate::copies::{Safety, judge};
-use crate::failure::Failure;
 use crate::message::{self, Tally};
+use crate::source::label;
+use crate::spot::Spot;
 use crate::words::{self, CATEGORIES};
 
 #[component]
 pub(in crate::app) fn Overview() -> Html {
-    let session = use_session();
-    let tries = use_state(|| 0_u32);
-    let overview = use_overview(&session, *tries);
-    let again = {
-        let tries = tries.clone();
-        Callback::from(move |()| tries.set(*tries + 1))
+    let (live, backups) = (use_live(), use_transfers().backups());
+    let states = live.nodes.map(|nodes| nodes.iter().map(|node| (node.node, node.state)).collect::<Vec<_>>());
+    let overview = use_answer((), (live.heads, live.state, backups, states), |()| message::Survey {});
+    let content = match overview.known() {
+        Some(known) => html!(<Content overview={known.clone()} />),
+        None => html!(<Section>{ overview.show(|_| html!()) }</Section>),
     };
-    html!(
-        <>
-            <PageHead title="Overview" />
-            {
-                match &*overview {
-                    None => html!(<Section><Loading /></Section>),
-                    Some(Err(failure)) => html!(<Section><FailureAlert failure={failure.clone()} retry={again} /></Section>),
-                    Some(Ok(overview)) => html!(<Content overview={overview.clone()} />),
-                }
-            }
-        </>
-    )
+    html!(<><PageHead title="Overview" />{ content }</>)
 }
 
 #[derive(Properties, PartialEq)]
 struct Props {
-    overview: message::Overview,
+    overview: Rc<message::Overview>,
 }
 
 #[component]
@@ -51,7 +42,7 @@ fn Content(props: &Props) -> Html {
     let place = use_place();
     let total = sum(&overview.categories);
     let copies = judge(&overview.status, total.files);
-    let to_files = Callback::from(move |_| place.go(Vec::new()));
+    let to_files = Callback::from(move |_| place.go(Route::Files, Spot::default()));
     let (tone, state) = match copies.safety {
         Safety::Protected => (AlertType::Success, "protected"),
         Safety::Durable => (AlertType::Info, "durable"),
@@ -129,7 +120,7 @@ fn sources(overview: &message::Overview) -> Html {
         let status = overview.status.sources.iter().find(|status| status.source == source.source);
         html!(
             <tr class="pf-v6-c-table__tr" data-test="source" data-name={source.name.clone()}>
-                <th class="pf-v6-c-table__th" scope="row" data-label="Source">{ &source.name }</th>
+                <th class="pf-v6-c-table__th" scope="row" data-label="Source">{ label(source) }</th>
                 <td class="pf-v6-c-table__td" data-label="Holds">
                     { format!("{}, {}", words::count(source.tally.files, "file", "files"), words::size(source.tally.bytes)) }
                 </td>
@@ -138,6 +129,12 @@ fn sources(overview: &message::Overview) -> Html {
                 </td>
                 <td class="pf-v6-c-table__td" data-label="Last backup">
                     { source.newest_ms.map_or_else(|| "never".to_owned(), |ms| moment(ms as f64)) }
+                    if status.is_some_and(|status| status.overdue) {
+                        { " " }<Label label="Overdue" color={Color::Orange} icon={Icon::ExclamationTriangle} />
+                    }
+                </td>
+                <td class="pf-v6-c-table__td" data-label="Proven">
+                    { status.and_then(|status| status.proven_ms).map_or_else(|| "not yet".to_owned(), |ms| moment(ms as f64)) }
                 </td>
             </tr>
         )
@@ -146,7 +143,7 @@ fn sources(overview: &message::Overview) -> Html {
         <table class="pf-v6-c-table pf-m-compact pf-m-grid-md" aria-label="Totals by source">
             <thead class="pf-v6-c-table__thead">
                 <tr class="pf-v6-c-table__tr">
-                    { for ["Source", "Holds", "Stored, one copy", "Last backup"].map(|name| html!(
+                    { for ["Source", "Holds", "Stored, one copy", "Last backup", "Proven"].map(|name| html!(
                         <th class="pf-v6-c-table__th" scope="col">{ name }</th>
                     )) }
                 </tr>
@@ -170,35 +167,4 @@ fn NodeStrip() -> Html {
             </ul>
         </Section>
     )
-}
-
-/// The overview; again whenever a backup is finished, another device commits, or a node changes its state.
-#[hook]
-fn use_overview(session: &Session, tries: u32) -> UseStateHandle<Option<Result<message::Overview, Failure>>> {
-    let overview = use_state(|| None);
-    let newest = use_mut_ref(|| 0_u32);
-    let (live, backups) = (use_live(), use_transfers().backups());
-    let states = live.nodes.map(|nodes| nodes.iter().map(|node| (node.node, node.state)).collect::<Vec<_>>());
-    {
-        let (session, overview) = (session.clone(), overview.clone());
-        use_effect_with((tries, live.head, backups, states), move |_| {
-            *newest.borrow_mut() += 1;
-            let asked = *newest.borrow();
-            spawn_local(async move {
-                let result = session.ask(message::Survey {}).await;
-                if *newest.borrow() != asked {
-                    return;
-                }
-                match result {
-                    Ok(answer) => overview.set(Some(Ok(answer))),
-                    Err(failure) => {
-                        if let Some(failure) = session.handle(failure) {
-                            overview.set(Some(Err(failure)));
-                        }
-                    }
-                }
-            });
-        });
-    }
-    overview
 }
