@@ -194,7 +194,7 @@ impl Check<'_> {
     async fn blobs(&mut self, blobs: HashSet<BlobId>) -> Result<(), Error> {
         let mut ids: Vec<BlobId> = blobs.into_iter().collect();
         self.shuffle(&mut ids);
-        let total = ids.len();
+        let total = u32::try_from(ids.len()).expect("memory holds fewer than 2^32 ids");
         let mut choice = Choice { sample: self.sample, total, seen: 0, bytes: 0 };
         for batch in ids.chunks(PLAN_BLOBS_MAX) {
             let located = self.vault.client().locate(self.vault.id(), batch).await?;
@@ -216,9 +216,11 @@ impl Check<'_> {
                 }
             }
             self.summary.missing += missing.len() as u64;
-            missing.into_iter().for_each(|id| (self.on_event)(CheckEvent::Missing(id)));
+            for id in missing {
+                (self.on_event)(CheckEvent::Missing(id));
+            }
             self.summary.blobs += batch.len() as u64;
-            (self.on_event)(CheckEvent::Progress { done: self.summary.blobs, total: total as u64 });
+            (self.on_event)(CheckEvent::Progress { done: self.summary.blobs, total: u64::from(total) });
         }
         Ok(())
     }
@@ -310,8 +312,9 @@ async fn read_copies(
 /// Chooses the sample from blobs that come in a random order.
 struct Choice {
     sample: Sample,
-    total: usize,
-    seen: usize,
+    /// How many come.
+    total: u32,
+    seen: u32,
     bytes: u64,
 }
 
@@ -320,7 +323,7 @@ impl Choice {
         self.seen += 1;
         match self.sample {
             Sample::Nothing => false,
-            Sample::Percent(percent) => (self.seen - 1) as f64 * 100.0 < self.total as f64 * percent,
+            Sample::Percent(percent) => f64::from(self.seen - 1) * 100.0 < f64::from(self.total) * percent,
             Sample::Part { part, of } => {
                 let id = blob.id.as_bytes();
                 let number = u64::from_be_bytes(*id.first_chunk().expect("ids have 32 bytes"));
@@ -341,7 +344,7 @@ mod tests {
     use super::*;
 
     fn chosen(sample: Sample, blobs: u8) -> usize {
-        let mut choice = Choice { sample, total: usize::from(blobs), seen: 0, bytes: 0 };
+        let mut choice = Choice { sample, total: u32::from(blobs), seen: 0, bytes: 0 };
         let blob =
             |byte| StoredBlob { id: BlobId::from_bytes([byte; 32]).unwrap(), size: 1000, generation: 1 };
         (1..=blobs).filter(|byte| choice.takes(&blob(*byte))).count()
