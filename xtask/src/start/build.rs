@@ -23,6 +23,7 @@ pub(crate) fn servers(profile: Profile) -> Result<PathBuf> {
     say("Building the servers.");
     let mut cargo = command("cargo")?;
     cargo.args(["build", "--quiet", "--package", "coordinator", "--package", "storage-node"]);
+    cargo.args(["--package", "sync-agent"]);
     if profile == Profile::Release {
         cargo.arg("--release");
     }

@@ -1,6 +1,7 @@
 //! `start`: the whole of Triplicate on this machine, for trying it out and for the end-to-end tests.
 //! Checks first, then builds, starts from the bottom up, and stops from the top down.
 
+mod agent;
 pub(crate) mod build;
 mod checks;
 mod data;
@@ -50,6 +51,8 @@ pub(crate) enum Profile {
 pub(crate) struct Running {
     stack: Stack,
     data: DataFolder,
+    /// The folder with the built programs.
+    programs: PathBuf,
 }
 
 impl Running {
@@ -62,6 +65,7 @@ impl Running {
         leftovers::stop(&data)?;
         checks::ports_are_free(options.port, options.nodes)?;
         checks::space_is_left(data.path())?;
+        checks::postgres_can_enter(data.path())?;
 
         setup::for_running()?;
         let (programs, web) = match &options.built {
@@ -70,7 +74,7 @@ impl Running {
         };
 
         let plan = servers::Plan { options, data: &data, programs: &programs, web: &web };
-        Ok(Stack::start(&plan)?.map(|stack| Self { stack, data }))
+        Ok(Stack::start(&plan)?.map(|stack| Self { stack, data, programs }))
     }
 
     /// Where the operator's account is made, as long as there is none.
@@ -88,6 +92,7 @@ impl Running {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let Some(mut running) = Running::start(options)? else { return Ok(()) };
     announce(options, &running)?;
+    agent::enrol_by_links_from_stdin(&running.programs, &running.data);
     let watched = running.stack.watch(&running.data);
     say("Stopping.");
     drop(running);
@@ -103,6 +108,9 @@ fn announce(options: &Options, running: &Running) -> Result<()> {
     say(&format!("Triplicate is ready at http://localhost:{}", options.port));
     if let Some(link) = running.setup_link() {
         say(&format!("Create the operator's account: {link}"));
+    }
+    if !running.data.path().join(agent::NAME).join("device.keys").exists() {
+        say("To back up folders of this machine, add a device in the web app and paste its link here.");
     }
     Ok(())
 }

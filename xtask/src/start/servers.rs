@@ -1,4 +1,4 @@
-//! The coordinator and the nodes: their command lines, and one of them as a running program.
+//! The coordinator, the nodes and the agent: their command lines, and one of them as a running program.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use supervise::{
     process::{DeathSignal, Launch, Process, Signal},
 };
 
-use super::{Options, data::DataFolder, log};
+use super::{Options, agent, data::DataFolder, log};
 use crate::console::complain;
 
 const STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -43,7 +43,7 @@ impl Plan<'_> {
         if let Some(replicas) = self.options.replicas {
             command.args(["--replicas", &replicas.to_string()]);
         }
-        Server::start("coordinator".to_owned(), port, command, self.data)
+        Server::start("coordinator".to_owned(), Some(port), command, self.data)
     }
 
     /// `number` counts from 1.
@@ -58,14 +58,22 @@ impl Plan<'_> {
         command.args(["--coordinator", &format!("http://localhost:{coordinator}")]);
         command.args(["--zone", &format!("zone-{number}")]);
         command.arg("--join-token-file").arg(self.data.path().join("coordinator/join-token"));
-        Server::start(name, port, command, self.data)
+        Server::start(name, Some(port), command, self.data)
+    }
+
+    /// The agent of this machine, which serves no port.
+    pub(super) fn agent(&self) -> Result<Server> {
+        let mut command = agent::command(self.programs, self.data);
+        command.args(["run", "--wait-for-enrolment"]);
+        Server::start(agent::NAME.to_owned(), None, command, self.data)
     }
 }
 
 /// A running server that is started again when it dies.
 pub(super) struct Server {
     name: String,
-    port: u16,
+    /// Where it says whether it is ready, if it does.
+    port: Option<u16>,
     command: Command,
     process: Process,
     started: Instant,
@@ -76,7 +84,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    fn start(name: String, port: u16, mut command: Command, data: &DataFolder) -> Result<Self> {
+    fn start(name: String, port: Option<u16>, mut command: Command, data: &DataFolder) -> Result<Self> {
         command.env("NO_COLOR", "1");
         log::rotate(&data.log(&name))?;
         let process = spawn(&name, &command, data)?;
@@ -89,7 +97,8 @@ impl Server {
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        get_status(self.port, "/readyz").is_ok_and(|status| (200..300).contains(&status))
+        let is_ok = |port| get_status(port, "/readyz").is_ok_and(|status| (200..300).contains(&status));
+        self.port.is_none_or(is_ok)
     }
 
     /// One line about its death, if it is dead.

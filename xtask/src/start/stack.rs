@@ -28,8 +28,9 @@ const DATABASE: &str = "triplicate";
 const READY_LIMIT: Duration = Duration::from_mins(2);
 const TICK: Duration = Duration::from_millis(100);
 
-/// Fields are dropped in this order: nodes, coordinator, database.
+/// Fields are dropped in this order: agent, nodes, coordinator, database.
 pub(super) struct Stack {
+    agent: Option<Server>,
     nodes: Vec<Server>,
     coordinator: Server,
     postgres: Postgres,
@@ -57,8 +58,12 @@ impl Stack {
             return Ok(None);
         }
         let nodes: Result<Vec<_>> = (1..=plan.options.nodes).map(|number| plan.node(number)).collect();
-        let stack = Self { nodes: nodes?, coordinator, postgres, stop };
-        Ok(wait_until_ready(&stack.nodes, &stack.stop)?.then_some(stack))
+        let mut stack = Self { agent: None, nodes: nodes?, coordinator, postgres, stop };
+        if !wait_until_ready(&stack.nodes, &stack.stop)? {
+            return Ok(None);
+        }
+        stack.agent = Some(plan.agent()?);
+        Ok(Some(stack))
     }
 
     /// Shows the logs and restarts what dies, until told to stop or until the database dies.
@@ -82,7 +87,7 @@ impl Stack {
     }
 
     fn servers(&mut self) -> impl Iterator<Item = &mut Server> {
-        std::iter::once(&mut self.coordinator).chain(&mut self.nodes)
+        std::iter::once(&mut self.coordinator).chain(&mut self.nodes).chain(&mut self.agent)
     }
 }
 
