@@ -1,6 +1,7 @@
 //! `restore`: a snapshot, or a part of it, into a folder.
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,7 @@ Examples:
 
 Exit codes: 0 all is restored, 1 it failed, 3 some entries could not be restored, 10 not enrolled, 12 not admitted, \
 130 interrupted")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line")]
 pub struct Args {
     /// The snapshot, by its number or as `latest`, and what of it
     #[arg(value_name = "SNAPSHOT[:PATH]")]
@@ -100,7 +102,7 @@ async fn act(args: &Args, context: &Context) -> anyhow::Result<Exit> {
             output.object(&json!({
                 "message_type": "status",
                 "seconds_elapsed": started.elapsed().as_secs(),
-                "percent_done": if total == 0 { 0.0 } else { done as f64 / total as f64 },
+                "percent_done": share(done, total),
                 "total_files": files,
                 "total_bytes": total,
                 "bytes_restored": done,
@@ -115,6 +117,12 @@ async fn act(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     let tally = tally?;
     summarise(args, output, &tally, started.elapsed());
     Ok(if tally.errors > 0 { Exit::Incomplete } else { Exit::Ok })
+}
+
+/// To a thousandth.
+fn share(done: u64, total: u64) -> f64 {
+    let thousandths = (done.saturating_mul(1000)).checked_div(total).unwrap_or_default();
+    f64::from(u32::try_from(thousandths).unwrap_or(1000)) / 1000.0
 }
 
 fn options(args: &Args) -> anyhow::Result<Options> {
@@ -204,7 +212,7 @@ fn summarise(args: &Args, output: Output, tally: &Tally, took: Duration) {
         [(files_deleted, "deleted"), (notes, "attributes not set"), (errors, "could not be restored")]
     {
         if *count > 0 {
-            text.push_str(&format!(", {count} {what}"));
+            write!(text, ", {count} {what}").expect("a string takes text");
         }
     }
     output.line(text);

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use client::{At, SnapshotInfo, SnapshotRef, SourceInfo, TreeEntry, TreeNode, Vault};
@@ -113,7 +113,7 @@ impl SourceArg {
         *wanted == folder.info.name
             || *wanted == folder.info.source.to_string()
             || *wanted == folder.info.source.short()
-            || folder.path == PathBuf::from(wanted)
+            || folder.path == Path::new(wanted)
     }
 }
 

@@ -37,7 +37,9 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     output.object(&listed.iter().map(|(folder, snapshot)| object(folder, snapshot)).collect::<Vec<_>>());
     let heads = ["Snapshot", "Time (UTC)", "Folder", "Device", "Files", "Size", ""];
     let rows: Vec<_> = listed.iter().map(|(folder, snapshot)| row(folder, snapshot)).collect();
-    table(&heads, &[0, 4, 5], &rows).iter().for_each(|line| output.line(line));
+    for line in table(&heads, &[0, 4, 5], &rows) {
+        output.line(line);
+    }
     output.line(format!("{} snapshots", listed.len()));
     Ok(Exit::Ok)
 }

@@ -35,7 +35,13 @@ pub(super) struct Sink {
     /// The directories that the walk is in, outermost first.
     pub(super) levels: RefCell<Vec<Level>>,
     /// The directory that was looked into last.
-    pub(super) looked: RefCell<Option<(Vec<Name>, Option<Rc<OwnedFd>>)>>,
+    pub(super) looked: RefCell<Option<Looked>>,
+}
+
+/// A directory of the target that was looked into.
+pub(super) struct Looked {
+    names: Vec<Name>,
+    directory: Rc<OwnedFd>,
 }
 
 /// A directory that is being restored.
@@ -70,16 +76,14 @@ impl Sink {
 
     fn open_to_look(&self, parents: &[Name]) -> io::Result<Option<Rc<OwnedFd>>> {
         let Some(root) = &self.root else { return Ok(None) };
-        if let Some((names, directory)) = &*self.looked.borrow()
-            && names == parents
-            // What was not there may have been made since.
-            && directory.is_some()
+        if let Some(looked) = &*self.looked.borrow()
+            && looked.names == parents
         {
-            return Ok(directory.clone());
+            return Ok(Some(looked.directory.clone()));
         }
-        let directory = open_beneath(root, parents)?.map(Rc::new);
-        self.looked.replace(Some((parents.to_vec(), directory.clone())));
-        Ok(directory)
+        let Some(directory) = open_beneath(root, parents)?.map(Rc::new) else { return Ok(None) };
+        self.looked.replace(Some(Looked { names: parents.to_vec(), directory: directory.clone() }));
+        Ok(Some(directory))
     }
 
     async fn is_there(&self, path: &Path, entry: &TreeEntry) -> bool {
