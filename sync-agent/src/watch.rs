@@ -193,8 +193,8 @@ mod tests {
         hints
     }
 
-    fn created(path: &str) -> notify::Result<notify::Event> {
-        Ok(notify::Event::new(EventKind::Create(CreateKind::Any)).add_path(path.into()))
+    fn created(path: &str) -> notify::Event {
+        notify::Event::new(EventKind::Create(CreateKind::Any)).add_path(path.into())
     }
 
     fn paths(paths: &[&str]) -> Hint {
@@ -204,9 +204,9 @@ mod tests {
     #[test]
     fn a_change_is_told_to_every_folder_that_it_lies_in() {
         let hints = hints();
-        hints.hear(created("/a/x"));
-        hints.hear(created("/a/b/y"));
-        hints.hear(created("/elsewhere"));
+        hints.hear(Ok(created("/a/x")));
+        hints.hear(Ok(created("/a/b/y")));
+        hints.hear(Ok(created("/elsewhere")));
         assert_eq!(hints.take(), [(source(1), paths(&["b/y", "x"])), (source(2), paths(&["y"]))]);
         assert_eq!(hints.take(), []);
     }
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn lost_events_mean_that_everything_may_have_changed() {
         let hints = hints();
-        hints.hear(created("/a/x"));
+        hints.hear(Ok(created("/a/x")));
         hints.hear(Ok(notify::Event::new(EventKind::Other).set_flag(Flag::Rescan)));
         assert_eq!(hints.take(), [(source(1), Hint::Everything), (source(2), Hint::Everything)]);
     }
@@ -231,7 +231,7 @@ mod tests {
     fn too_many_paths_become_everything_and_memory_stays_bounded() {
         let hints = hints();
         for number in 0..=PATHS_MAX {
-            hints.hear(created(&format!("/a/{number}")));
+            hints.hear(Ok(created(&format!("/a/{number}"))));
         }
         assert_eq!(hints.take(), [(source(1), Hint::Everything)]);
     }
@@ -240,7 +240,7 @@ mod tests {
     fn the_limit_of_watches_is_told_and_later_events_do_not_hide_it() {
         let hints = hints();
         hints.hear(Err(notify::Error::new(ErrorKind::MaxFilesWatch)));
-        hints.hear(created("/a/x"));
+        hints.hear(Ok(created("/a/x")));
         assert_eq!(hints.take(), [(source(1), Hint::LimitReached), (source(2), Hint::LimitReached)]);
     }
 

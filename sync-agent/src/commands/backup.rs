@@ -75,7 +75,7 @@ async fn show_progress(context: &Context, path: &PathBuf) -> Answer {
         bar.set_length(bytes_total);
         bar.set_position(bytes_done);
         bar.set_message(format!("{files_done}/{files_total} files"));
-        let percent_done = if bytes_total == 0 { 0.0 } else { bytes_done as f64 / bytes_total as f64 };
+        let percent_done = share(bytes_done, bytes_total);
         context.output.object(&json!({
             "message_type": "status",
             "percent_done": percent_done,
@@ -87,6 +87,11 @@ async fn show_progress(context: &Context, path: &PathBuf) -> Answer {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "for people and progress bars")]
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
 fn summary(report: &BackupReport) -> serde_json::Value {
     json!({
         "message_type": "summary",
@@ -96,7 +101,7 @@ fn summary(report: &BackupReport) -> serde_json::Value {
         "data_added": report.data_added,
         "total_files_processed": report.files,
         "total_bytes_processed": report.bytes,
-        "total_duration": report.duration_ms as f64 / 1000.0,
+        "total_duration": share(report.duration_ms, 1000),
         "snapshot_id": report.seq.map(|seq| format!("{}@{seq}", report.source)),
     })
 }

@@ -3,7 +3,7 @@
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use super::{Context, Failure};
+use super::Context;
 use crate::cli::Cli;
 use crate::exit::Exit;
 
@@ -15,11 +15,11 @@ pub struct Args {
 }
 
 /// Prints them.
-pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+pub(super) fn run(args: &Args, context: &Context) -> Exit {
     let mut command = Cli::command();
     let name = command.get_name().to_owned();
     let mut out = Vec::new();
     clap_complete::generate(args.shell, &mut command, name, &mut out);
     context.output.line(String::from_utf8_lossy(&out));
-    Ok(Exit::Ok)
+    Exit::Ok
 }

@@ -29,7 +29,7 @@ enum Verb {
         #[arg(long)]
         name: Option<String>,
         #[command(flatten)]
-        exclude: Exclude,
+        rules: Rules,
     },
     /// No longer back a folder up; its snapshots stay
     Remove {
@@ -62,7 +62,7 @@ enum Verb {
 }
 
 #[derive(Debug, clap::Args)]
-struct Exclude {
+struct Rules {
     /// A pattern to leave out, as in a .gitignore; may be repeated
     #[arg(long, short)]
     exclude: Vec<String>,
@@ -82,12 +82,12 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     let request = match args.verb {
         Verb::List => return list(context).await,
         Verb::DryRun { path, exclude } => return dry_run(context, &path, exclude).await,
-        Verb::Add { path, name, exclude } => Request::AddFolder {
+        Verb::Add { path, name, rules } => Request::AddFolder {
             path: absolute(&path)?,
             name,
-            exclude: patterns(exclude.exclude, &exclude.exclude_file)?,
-            larger_than: exclude.exclude_larger_than,
-            one_file_system: exclude.one_file_system,
+            exclude: patterns(rules.exclude, &rules.exclude_file)?,
+            larger_than: rules.exclude_larger_than,
+            one_file_system: rules.one_file_system,
         },
         Verb::Remove { path } => Request::RemoveFolder(absolute(&path)?),
         Verb::Pause { path } => Request::PauseFolder(absolute(&path)?),

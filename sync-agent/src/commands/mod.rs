@@ -189,7 +189,7 @@ pub async fn dispatch(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Dump(args) => dump::run(args, context).await,
         Verb::Check(args) => check::run(args, context).await,
         Verb::Service(args) => service::run(&args, context),
-        Verb::Completions(args) => completions::run(&args, context),
+        Verb::Completions(args) => Ok(completions::run(&args, context)),
         Verb::Man => man::run(context),
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use client::{DeviceStore, EnrolmentLink};
+use client::EnrolmentLink;
 use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,10 +14,13 @@ use super::{Context, Failure, enroll};
 use crate::control;
 use crate::engine::{Engine, EngineError, Mode, Parts};
 use crate::exit::Exit;
-use crate::keys::{self, KeysError};
+use crate::keys;
 
 /// Waits before the coordinator is asked again when the agent starts, from the first to the last.
 const START_WAITS_S: [u64; 5] = [1, 2, 5, 15, 60];
+
+/// How often is looked whether `enroll` was run beside an agent that waits for it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Options of `run`
 #[derive(Debug, clap::Args)]
@@ -29,14 +32,24 @@ pub struct Args {
 
 /// Runs until SIGINT or SIGTERM.
 pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
-    let _lock = context.lock()?;
+    let will_wait = args.wait_for_enrolment && !keys::are_there(&context.state);
+    // While it waits, `enroll` may be run beside it.
+    let mut lock = if will_wait { None } else { Some(context.lock()?) };
     step_back(context.config.nice);
     let stop = stopped()?;
     let mut stop = std::pin::pin!(stop);
+    if will_wait {
+        tokio::select! {
+            biased;
+            () = &mut stop => return Ok(Exit::Ok),
+            waited = wait_for_enrolment(context) => waited?,
+        }
+        lock = Some(context.lock()?);
+    }
     let parts = tokio::select! {
         biased;
         () = &mut stop => return Ok(Exit::Ok),
-        parts = begin(&args, context) => parts?,
+        parts = begin(context) => parts?,
     };
     let (questions, asked) = mpsc::unbounded_channel();
     control::listen(&context.state.socket(), questions).context("the control socket cannot be made")?;
@@ -45,14 +58,12 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     remove(&context.state.socket());
     ended.map_err(anyhow::Error::from)?;
     tracing::info!("stopped");
+    drop(lock);
     Ok(Exit::Ok)
 }
 
-async fn begin(args: &Args, context: &Context) -> anyhow::Result<Parts> {
-    let store = match keys::load(&context.state).await {
-        Err(KeysError::NotEnrolled) if args.wait_for_enrolment => wait_for_enrolment(context).await?,
-        store => store?,
-    };
+async fn begin(context: &Context) -> anyhow::Result<Parts> {
+    let store = keys::load(&context.state).await?;
     for attempt in 0.. {
         match context.open(&store).await {
             Err(error) if is_offline(&error) => {
@@ -70,26 +81,34 @@ fn is_offline(error: &anyhow::Error) -> bool {
     error.downcast_ref::<client::Error>().is_some_and(client::Error::is_retryable)
 }
 
-async fn wait_for_enrolment(context: &Context) -> anyhow::Result<DeviceStore> {
+/// Until there are keys: by a link on standard input, or by `enroll` that is run beside this.
+async fn wait_for_enrolment(context: &Context) -> anyhow::Result<()> {
     context.output.line("Not enrolled yet: waiting for a link from the web app's Devices page.");
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    loop {
-        let Some(line) = lines.next_line().await.context("standard input cannot be read")? else {
-            // Nobody will paste anything; another run of `enroll` needs the lock, so this one waits to be stopped.
-            return std::future::pending().await;
-        };
-        let link = match EnrolmentLink::parse(line.trim()) {
-            Ok(link) => link,
-            Err(_) if line.trim().is_empty() => continue,
-            Err(error) => {
-                context.output.line(error);
-                continue;
-            }
-        };
-        match enroll::enroll(context, &link).await {
-            Ok(()) => return Ok(keys::load(&context.state).await?),
-            Err(error) => context.output.line(EngineError::chain_of(error.as_ref())),
+    let mut is_open = true;
+    while !keys::are_there(&context.state) {
+        tokio::select! {
+            line = lines.next_line(), if is_open => match line.context("standard input cannot be read")? {
+                Some(line) => take_link(context, line.trim()).await,
+                None => is_open = false,
+            },
+            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
+    }
+    Ok(())
+}
+
+/// A link that does not work is told, and the next one may.
+async fn take_link(context: &Context, text: &str) {
+    if text.is_empty() {
+        return;
+    }
+    let enrolled = async {
+        let _lock = context.lock()?;
+        enroll::enroll(context, &EnrolmentLink::parse(text)?).await
+    };
+    if let Err(error) = enrolled.await {
+        context.output.line(EngineError::chain_of(error.as_ref()));
     }
 }
 

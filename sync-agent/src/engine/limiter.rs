@@ -107,14 +107,14 @@ impl Limiter {
 
     /// How many milliseconds to wait before `bytes` may be sent. They count as sent.
     pub fn wait_ms(&mut self, bytes: u64, now_ms: u64) -> u64 {
-        let now_us = now_ms.saturating_mul(1000);
+        let this_us = now_ms.saturating_mul(1000);
         let Some(limit) = self.bandwidth.at(now_ms) else {
-            self.busy_until_us = now_us;
+            self.busy_until_us = this_us;
             return 0;
         };
-        let start_us = self.busy_until_us.max(now_us);
+        let start_us = self.busy_until_us.max(this_us);
         self.busy_until_us = start_us.saturating_add(bytes.saturating_mul(1_000_000) / limit);
-        ((start_us - now_us) / 1000).saturating_sub(SLACK_MS)
+        ((start_us - this_us) / 1000).saturating_sub(SLACK_MS)
     }
 }
 

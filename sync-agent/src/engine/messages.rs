@@ -2,9 +2,10 @@
 
 use client::message::{DryRunResult, ExcludedEntry, FileTotals, FromDevice, ToDevice};
 use protocol::events::Event as ServerEvent;
+use protocol::messages::Message;
 
 use super::requests::run_dry;
-use super::{Engine, Happened};
+use super::{Engine, Happened, Parts};
 use crate::platform::now_ms;
 use crate::report::AgentReport;
 use crate::scan::{DryRun, Exclude};
@@ -37,25 +38,11 @@ impl Engine {
         let parts = self.parts.clone();
         match event {
             ServerEvent::Head { vault, .. } if vault == parts.vault_id => {
-                self.beside.push(Box::pin(async move {
-                    match parts.vault.refresh().await {
-                        Ok(_) => Happened::Settings,
-                        Err(error) => {
-                            tracing::warn!(%error, "the vault's log cannot be read on");
-                            Happened::Nothing
-                        }
-                    }
-                }))
+                self.beside.push(Box::pin(async move { read_on(&parts).await }));
             }
-            ServerEvent::Message { message } => self.beside.push(Box::pin(async move {
-                match parts.account.open_to_device(&message).await {
-                    Ok(message) => Happened::Told(message),
-                    Err(error) => {
-                        tracing::debug!(%error, "a message that is not for this agent");
-                        Happened::Nothing
-                    }
-                }
-            })),
+            ServerEvent::Message { message } => {
+                self.beside.push(Box::pin(async move { open(&parts, message).await }));
+            }
             _ => {}
         }
     }
@@ -117,6 +104,27 @@ impl Engine {
             tell(parts.account.send_from_device(parts.vault_id, &message).await);
             Happened::Nothing
         }));
+    }
+}
+
+/// Somebody wrote to the vault: perhaps its settings.
+async fn read_on(parts: &Parts) -> Happened {
+    match parts.vault.refresh().await {
+        Ok(_) => Happened::Settings,
+        Err(error) => {
+            tracing::warn!(%error, "the vault's log cannot be read on");
+            Happened::Nothing
+        }
+    }
+}
+
+async fn open(parts: &Parts, message: Message) -> Happened {
+    match parts.account.open_to_device(&message).await {
+        Ok(message) => Happened::Told(message),
+        Err(error) => {
+            tracing::debug!(%error, "a message that is not for this agent");
+            Happened::Nothing
+        }
     }
 }
 

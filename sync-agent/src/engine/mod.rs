@@ -133,8 +133,8 @@ impl Engine {
     /// With the folders that the vault's settings name.
     pub fn new(parts: Parts, mode: Mode) -> Self {
         let hints = Arc::new(Hints::default());
-        let watches = mode == Mode::Service && parts.config.watch == Watch::Auto;
-        let watcher = watches.then(|| Watcher::new(hints.clone())).and_then(|watcher| {
+        let is_told = mode == Mode::Service && parts.config.watch == Watch::Auto;
+        let watcher = is_told.then(|| Watcher::new(hints.clone())).and_then(|watcher| {
             watcher.inspect_err(|error| tracing::warn!(%error, "folders are scanned instead")).ok()
         });
         let limiter = Rc::new(RefCell::new(Limiter::new(parts.config.upload_limit.clone())));
@@ -185,12 +185,11 @@ impl Engine {
             };
             match event {
                 Event::Stop => return Ok(()),
-                Event::Tick => {}
                 Event::Hints => self.take_hints(),
                 Event::Finished(result) => self.finish_work(result)?,
                 Event::Happened(Happened::Settings) => self.read_settings(),
                 Event::Happened(Happened::Told(message)) => self.obey(message),
-                Event::Happened(Happened::Nothing) => {}
+                Event::Tick | Event::Happened(Happened::Nothing) => {}
                 Event::Question(question) => self.answer(question),
                 Event::Server(event) => self.hear(event?),
             }

@@ -116,7 +116,7 @@ impl Record {
                 }
                 StoredContent::Lists(lists) => {
                     out.push(2);
-                    lists.iter().for_each(|list| out.extend(list.as_bytes()));
+                    out.extend(lists.iter().flat_map(|list| *list.as_bytes()));
                 }
             }
         }

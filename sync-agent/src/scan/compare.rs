@@ -133,7 +133,6 @@ where
 
 fn path_of(item: &Item) -> &TreePath {
     match item {
-        Item::Entry(path, _) | Item::Excluded(path, ..) => path,
-        Item::Note(Note { path, .. }) => path,
+        Item::Entry(path, _) | Item::Excluded(path, ..) | Item::Note(Note { path, .. }) => path,
     }
 }

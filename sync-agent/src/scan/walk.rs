@@ -93,7 +93,7 @@ impl Root {
 
     /// Opens what lies at a path, following no link on the way.
     pub fn open_beneath(&self, path: &TreePath, flags: OFlags) -> io::Result<OwnedFd> {
-        let Some(name) = path.name() else { return Ok(self.directory.try_clone()?) };
+        let Some(name) = path.name() else { return self.directory.try_clone() };
         let parent = self.open_directory(&path.parent().unwrap_or_default())?;
         Ok(openat(parent, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?)
     }
@@ -150,7 +150,9 @@ impl Root {
         if meta.kind == Kind::Directory && self.own.contains(&(meta.device, meta.inode)) {
             return Item::Note(Note { path, reason: Reason::OurOwn });
         }
-        if path.depth() > PATH_DEPTH_MAX {
+        // What is in a directory lies one deeper.
+        let deepest = if meta.kind == Kind::Directory { PATH_DEPTH_MAX - 1 } else { PATH_DEPTH_MAX };
+        if path.depth() > deepest {
             return Item::Note(Note { path, reason: Reason::TooDeep });
         }
         Item::Entry(path, meta)
@@ -213,21 +215,24 @@ pub struct Walk<'a> {
     first: Option<Item>,
 }
 
+/// A name, and what the system says of it.
+type Named = (Vec<u8>, Result<Stat, Errno>);
+
 struct Level {
     path: TreePath,
     directory: OwnedFd,
-    entries: vec::IntoIter<(Vec<u8>, Result<Stat, Errno>)>,
+    entries: vec::IntoIter<Named>,
 }
 
 impl<'a> Walk<'a> {
     /// Of what lies at `start` and beneath. The folder itself is not given, only what is in it.
     pub fn new(root: &'a Root, start: &TreePath) -> io::Result<Self> {
         let mut walk = Self { root, levels: Vec::new(), pending: None, first: None };
-        let Some(stat) = root.stat(start)? else { return Ok(walk) };
+        let Some(now) = root.stat(start)? else { return Ok(walk) };
         if start.is_root() {
-            walk.pending = Meta::from_stat(&stat).map(|meta| (TreePath::default(), meta));
+            walk.pending = Meta::from_stat(&now).map(|meta| (TreePath::default(), meta));
         } else if root.barrier(start)?.is_none() {
-            walk.first = Some(root.judge(start.clone(), &stat));
+            walk.first = Some(root.judge(start.clone(), &now));
         }
         Ok(walk)
     }
@@ -302,7 +307,7 @@ impl Iterator for Walk<'_> {
 }
 
 /// The names in a directory, ascending, and what they stand for.
-fn read(directory: &OwnedFd) -> io::Result<Vec<(Vec<u8>, Result<Stat, Errno>)>> {
+fn read(directory: &OwnedFd) -> io::Result<Vec<Named>> {
     let mut names = Vec::new();
     for entry in Dir::read_from(directory)? {
         let name = entry?.file_name().to_bytes().to_vec();

@@ -46,7 +46,7 @@ async fn a_revoked_device_ends_with_12_and_its_snapshots_stay() {
     let folder = Folder::new(&[("a", b"1")]);
     agent.add(folder.path()).await;
     agent.json(&["backup"]).await;
-    let mut running = agent.start().await;
+    let running = agent.start().await;
     let devices = world.owner.devices(&[]).await.unwrap();
     world.owner.revoke(devices[0].device).await.unwrap();
     folder.write("b", b"2");
@@ -56,4 +56,18 @@ async fn a_revoked_device_ends_with_12_and_its_snapshots_stay() {
     let vault = world.vault().await;
     let newest = vault.sources()[0].newest.clone().unwrap();
     assert_eq!(newest.files, 1);
+}
+
+/// As `./start` runs it: the link comes to a second program, beside the one that waits.
+#[tokio::test]
+async fn an_agent_that_waits_begins_once_enroll_was_run_beside_it() {
+    let world = World::start(2).await;
+    let agent = Agent::new();
+    let log = agent.state.path().join("log");
+    let waiting = testkit::program::start(&agent.command(&["run", "--wait-for-enrolment"]), &log);
+    wait_until("it waits", async || agent.log().contains("waiting for a link")).await;
+    world.enrol(&agent).await;
+    wait_until("it runs", async || agent.log().contains("running")).await;
+    assert!(waiting.exited().is_none(), "{}", agent.log());
+    assert_eq!(agent.json(&["status"]).await["running"], true);
 }

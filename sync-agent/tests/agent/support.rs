@@ -223,7 +223,9 @@ pub(crate) struct Folder(TempDir);
 impl Folder {
     pub(crate) fn new(files: &[(&str, &[u8])]) -> Self {
         let folder = Self(tempdir().unwrap());
-        files.iter().for_each(|(path, content)| folder.write(path, content));
+        for (path, content) in files {
+            folder.write(path, content);
+        }
         folder
     }
 
