@@ -26,10 +26,19 @@ pub(super) fn unix_ms() -> u64 {
     Date::now() as u64
 }
 
-/// A moment as the person's own language writes it.
+/// A moment as the person's own language writes it, to the minute.
 pub(super) fn moment(unix_ms: f64) -> String {
+    written(unix_ms, "short")
+}
+
+/// The same to the second, where a minute may hold several.
+pub(super) fn exact_moment(unix_ms: f64) -> String {
+    written(unix_ms, "medium")
+}
+
+fn written(unix_ms: f64, time_style: &str) -> String {
     let options = Object::new();
-    for (key, value) in [("dateStyle", "medium"), ("timeStyle", "short")] {
+    for (key, value) in [("dateStyle", "medium"), ("timeStyle", time_style)] {
         Reflect::set(&options, &key.into(), &value.into()).expect("a plain object takes any key");
     }
     let language = window().navigator().language().unwrap_or_else(|| "en".to_owned());

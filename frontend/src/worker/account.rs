@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::message::{PrepareAccount, RecoveryKit, Register, Registered, SignIn, SignedIn};
 use client::Account;
 use protocol::accounts::RegistrationResponse;
+use protocol::id::VaultId;
 
 pub(super) async fn registration(desk: &Desk) -> Result<RegistrationResponse, Failure> {
     desk.client.registration().await.map_err(|error| failure::told(&error))
@@ -61,15 +62,20 @@ async fn open(desk: &Desk, account: Account) -> Result<SignedIn, client::Error> 
     Ok(signed_in)
 }
 
-/// Reads which vaults there are now. Those that were open stay so until then.
+/// Opens the vaults that came with new devices. Those that were open stay so.
 pub(super) async fn reopen(desk: &Desk) -> Result<(), Failure> {
     let Open { account, vaults } = desk.opened()?;
+    let is_open = |id: &VaultId| vaults.iter().any(|vault| vault.id() == *id);
     let reopened = async {
-        // Asking for the devices reads the newest account state, which lists the vaults.
-        account.devices(&vaults).await?;
-        account.open_vaults().await
+        // Asking for the devices reads the newest account state as well.
+        let devices = account.devices(&vaults).await?;
+        if devices.iter().filter(|device| !device.revoked).all(|device| device.vaults.iter().all(is_open)) {
+            return Ok(None);
+        }
+        account.open_vaults().await.map(Some)
     };
-    let vaults = reopened.await.map_err(|error| failure::told(&error))?;
-    desk.open.replace(Some(Open { account, vaults }));
+    if let Some(vaults) = reopened.await.map_err(|error| failure::told(&error))? {
+        desk.open.replace(Some(Open { account, vaults }));
+    }
     Ok(())
 }

@@ -3,10 +3,12 @@
 
 use gloo_events::{EventListener, EventListenerOptions};
 use patternfly_yew::prelude::*;
-use web_sys::HtmlDialogElement;
+use wasm_bindgen::JsCast;
+use web_sys::{HtmlDialogElement, HtmlElement};
 use yew::prelude::*;
 
 use super::failure_alert::FailureAlert;
+use crate::app::browser::window;
 use crate::failure::Failure;
 
 #[derive(Properties, PartialEq)]
@@ -21,16 +23,13 @@ pub(in crate::app) struct Props {
 #[component]
 pub(in crate::app) fn Dialog(props: &Props) -> Html {
     let node = use_node_ref();
+    use_modal(node.clone());
     {
         let node = node.clone();
         use_effect_with(props.onclose.clone(), move |onclose| {
-            let dialog = node.cast::<HtmlDialogElement>().expect("the dialog is shown");
-            if !dialog.open() {
-                dialog.show_modal().expect("a dialog that is shown and not open can be opened");
-            }
             let onclose = onclose.clone();
             let options = EventListenerOptions::enable_prevent_default();
-            let listener = EventListener::new_with_options(&dialog, "cancel", options, move |event| {
+            let listener = EventListener::new_with_options(&shown(&node), "cancel", options, move |event| {
                 // Whoever shows the dialog takes it away.
                 event.prevent_default();
                 onclose.emit(());
@@ -51,6 +50,23 @@ pub(in crate::app) fn Dialog(props: &Props) -> Html {
             <footer class="pf-v6-c-modal-box__footer">{ props.footer.clone() }</footer>
         </dialog>
     )
+}
+
+/// Opens the dialog; once it is taken away, the focus goes back to where it was.
+#[hook]
+fn use_modal(node: NodeRef) {
+    use_effect_with((), move |()| {
+        let before = window().document().and_then(|document| document.active_element());
+        shown(&node).show_modal().expect("a dialog that was just put there is not open yet");
+        move || {
+            // What had the focus may be gone as well.
+            let _ = before.map(|element| element.unchecked_into::<HtmlElement>().focus());
+        }
+    });
+}
+
+fn shown(node: &NodeRef) -> HtmlDialogElement {
+    node.cast().expect("the dialog is shown while its component is")
 }
 
 #[derive(Properties, PartialEq)]

@@ -4,7 +4,7 @@ use patternfly_yew::prelude::*;
 use yew::prelude::*;
 
 use super::{BackToTimeline, Props};
-use crate::app::browser::moment;
+use crate::app::browser::exact_moment;
 use crate::app::components::breadcrumbs::Breadcrumbs;
 use crate::app::components::entry_table::{EntryTable, Wish};
 use crate::app::hooks::answer::use_answer;
@@ -24,7 +24,7 @@ pub(super) fn Browse(props: &Props) -> Html {
     let timeline = use_answer(spot.source, (), |source| Timeline { source: *source });
     let snapshots = timeline.known().map(|snapshots| snapshots.iter());
     let snapshot = snapshots.into_iter().flatten().find(|snapshot| Some(snapshot.seq) == spot.moment().seq);
-    let when = snapshot.map_or_else(String::new, |snapshot| moment(snapshot.created_ms as f64));
+    let when = snapshot.map_or_else(String::new, |snapshot| exact_moment(snapshot.created_ms as f64));
     let onwish = {
         let (spot, ongo, transfers) = (spot.clone(), ongo.clone(), transfers.clone());
         Callback::from(move |wish| match wish {
@@ -51,7 +51,7 @@ pub(super) fn Browse(props: &Props) -> Html {
     };
     html!(
         <div data-test="moment">
-            <div class="tri-page-head">
+            <div class="tri-page-head tri-section-head">
                 <Title level={Level::H2} size={Size::Large}>{ format!("As it was on {when}") }</Title>
                 <span class="tri-buttons">
                     <BackToTimeline spot={Spot::clone(spot)} ongo={ongo.clone()} />

@@ -4,7 +4,7 @@ use patternfly_yew::prelude::*;
 use yew::prelude::*;
 
 use super::{BackToTimeline, Props};
-use crate::app::browser::moment;
+use crate::app::browser::exact_moment;
 use crate::app::hooks::answer::use_answer;
 use crate::message::{Compare, Comparison, Difference, DifferenceKind, EntryKind, Timeline};
 use crate::spot::{Spot, View};
@@ -21,11 +21,11 @@ pub(super) fn Compared(props: &Props) -> Html {
     let when = |seq: u64| {
         let snapshots = timeline.known().map(|snapshots| snapshots.iter());
         let found = snapshots.into_iter().flatten().find(|snapshot| snapshot.seq == seq);
-        found.map_or_else(String::new, |snapshot| moment(snapshot.created_ms as f64))
+        found.map_or_else(String::new, |snapshot| exact_moment(snapshot.created_ms as f64))
     };
     html!(
         <div data-test="comparison">
-            <div class="tri-page-head">
+            <div class="tri-page-head tri-section-head">
                 <Title level={Level::H2} size={Size::Large}>
                     { format!("What changed from {} to {}", when(from), when(to)) }
                 </Title>

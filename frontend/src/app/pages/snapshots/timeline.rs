@@ -6,7 +6,7 @@ use patternfly_yew::prelude::*;
 use yew::prelude::*;
 
 use super::Props;
-use crate::app::browser::moment;
+use crate::app::browser::exact_moment;
 use crate::app::hooks::answer::use_answer;
 use crate::app::hooks::live::use_live;
 use crate::app::transfers::use_transfers;
@@ -67,7 +67,7 @@ fn Table(props: &TableProps) -> Html {
     };
     html!(
         <>
-            <div class="tri-page-head">
+            <div class="tri-page-head tri-section-head">
                 <p role="status">{ pair.hint() }</p>
                 <Button variant={ButtonVariant::Secondary} label="Compare" {disabled} onclick={compare} />
             </div>
@@ -120,7 +120,7 @@ struct RowProps {
 #[component]
 fn Row(props: &RowProps) -> Html {
     let snapshot = &props.snapshot;
-    let made = moment(snapshot.created_ms as f64);
+    let made = exact_moment(snapshot.created_ms as f64);
     let seq = snapshot.seq;
     let onmark = props.onmark.reform(move |_: Event| seq);
     let holds = format!(
