@@ -178,7 +178,8 @@ async fn what_is_not_in_the_snapshot_is_deleted_only_if_asked_and_taken_by_the_f
 async fn no_link_leads_out_of_the_target() {
     let world = World::start(2).await;
     let agent = world.admit().await;
-    let outside = Folder::new(&[("precious", b"untouched"), ("d/precious", b"untouched")]);
+    // One is what the snapshot has too: it must not get its time either.
+    let outside = Folder::new(&[("precious", b"untouched"), ("d/precious", b"untouched"), ("same", b"same")]);
     let folder = Folder::new(&[("a", b"1")]);
     symlink(outside.path(), folder.join("d")).unwrap();
     agent.add(folder.path()).await;
@@ -187,6 +188,7 @@ async fn no_link_leads_out_of_the_target() {
     folder.write("d/precious", b"from snapshot");
     folder.write("d/d/new", b"from snapshot");
     folder.write("precious", b"from snapshot");
+    folder.write("d/same", b"same");
     let with_folder = back_up(&agent).await;
     let before = on_disk(outside.path());
 
@@ -204,14 +206,13 @@ async fn no_link_leads_out_of_the_target() {
     assert!(on_disk(outside.path()) == before);
 
     // Or somebody prepared it.
-    for rule in ["always", "if-changed", "if-newer"] {
+    for rule in ["always", "if-changed", "if-newer", "never"] {
         let target = Folder::new(&[]);
         symlink(outside.path(), target.join("d")).unwrap();
         symlink(outside.join("precious"), target.join("precious")).unwrap();
         fs::hard_link(outside.join("precious"), target.join("a")).unwrap();
-        let options =
-            ["restore", &with_folder, "--overwrite", rule, "--target", target.path().to_str().unwrap()];
-        agent.run(&options).await;
+        let at = target.path().to_str().unwrap();
+        agent.run(&["restore", &with_folder, "--overwrite", rule, "--target", at, "--delete"]).await;
         assert!(on_disk(outside.path()) == before, "{rule}");
     }
 }
