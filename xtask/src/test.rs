@@ -69,7 +69,7 @@ fn dependencies() -> Result<()> {
 
 fn native(options: Options) -> Result<()> {
     // Tests of the client run the servers as programs.
-    cargo("build --quiet --package coordinator --package storage-node")?;
+    cargo("build --quiet --package coordinator --package storage-node --package sync-agent")?;
     let postgres = Postgres::temporary()?;
     let mut nextest = command("cargo")?;
     nextest.args(["nextest", "run", "--workspace"]).env("TRIPLICATE_TEST_DATABASE_URL", postgres.admin_url());

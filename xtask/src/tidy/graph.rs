@@ -14,13 +14,18 @@ struct Rule {
 
 const PROGRAMS: &[&str] = &["coordinator", "storage-node", "sync-agent", "frontend", "xtask"];
 
-const RULES: [Rule; 5] = [
+const RULES: [Rule; 6] = [
     Rule {
         packages: &["coordinator", "storage-node", "server"],
         forbidden: &["crypto", "backup", "client"],
         reason: "a server cannot read what users store",
     },
     Rule { packages: PROGRAMS, forbidden: PROGRAMS, reason: "programs meet only in protocol" },
+    Rule {
+        packages: &["sync-agent"],
+        forbidden: &["server", "sqlx", "axum"],
+        reason: "the agent serves nobody and knows no server's insides",
+    },
     Rule {
         packages: &["protocol", "crypto", "backup"],
         forbidden: &[
@@ -42,6 +47,7 @@ const RULES: [Rule; 5] = [
             "server",
             "coordinator",
             "storage-node",
+            "sync-agent",
             "frontend",
         ],
         forbidden: &["testkit", "supervise"],
