@@ -2,6 +2,8 @@
 //! Memory is bounded by a few windows of chunks that are fetched ahead: small files share one, a large file has
 //! several.
 
+use std::rc::Rc;
+
 use ::backup::{Entry, FilePlan, FileVerifier, Node, Piece, Walk, plan_file};
 use async_stream::try_stream;
 use crypto::blob::BlobKind;
@@ -197,7 +199,8 @@ async fn fetch_chunks(fetcher: &Fetcher, ids: &[BlobId]) -> Result<Vec<Result<Ve
         return Ok(Vec::new());
     }
     match fetcher.fetch(ids, &[BlobKind::Chunk]).await {
-        Ok(opened) => Ok(opened.iter().map(|blob| Ok(blob.1.clone())).collect()),
+        // Each has one owner, unless a chunk was asked for twice: it is moved, not copied.
+        Ok(opened) => Ok(opened.into_iter().map(|blob| Ok(Rc::unwrap_or_clone(blob).1)).collect()),
         Err(Error::Unreadable(_)) if ids.len() > 1 => {
             let mut chunks = Vec::with_capacity(ids.len());
             for id in ids {

@@ -78,8 +78,8 @@ impl Account {
 
     /// A device's certificate in the newest state that has it.
     fn last_certificate(&self, device: &DeviceId) -> Option<DeviceCertificate> {
-        let states = (0..=self.newest_state().seq).rev().filter_map(|seq| self.state(seq));
-        states.filter_map(|state| state.device(device).cloned()).next()
+        let mut states = (0..=self.newest_state().seq).rev().filter_map(|seq| self.state(seq));
+        states.find_map(|state| state.device(device).cloned())
     }
 
     /// Revokes a device: from now on it can do nothing, and nothing that is written later opens for it. What it

@@ -1,18 +1,14 @@
-//! Backing up the files that a page attached: read in slices, so that a file of any size takes little memory.
+//! Backing up the files that a page attached.
 
 use std::rc::Rc;
 
-use client::{NewFile, Progress, ReadAt};
-use futures_util::FutureExt as _;
-use futures_util::future::LocalBoxFuture;
+use client::{NewFile, Progress};
 use gloo_timers::callback::Interval;
-use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::File;
 
 use super::desk::Desk;
 use super::failure;
+use super::picked::PickedFile;
 use crate::failure::Failure;
 use crate::message::{Backup, BackupProgress, BackupSummary, CallId, FromWorker, Phase};
 
@@ -30,7 +26,7 @@ pub(super) async fn backup(
         path: file.path,
         mtime_ms: file.modified_ms,
         size: file.bytes,
-        reader: Box::new(BrowserFile(attached.unchecked_into())),
+        reader: Box::new(PickedFile::new(attached.unchecked_into())),
     });
     let files: Vec<NewFile> = files.collect();
     if let Some(unreadable) = all_unreadable(&files).await {
@@ -77,25 +73,4 @@ fn report(desk: &Rc<Desk>, call: CallId, progress: &Rc<Progress>) -> Interval {
         };
         desk.port.post(&FromWorker::Progress(call, told));
     })
-}
-
-/// A file that a person gave to the page.
-struct BrowserFile(File);
-
-impl ReadAt for BrowserFile {
-    fn read_at(&self, offset: u64, len: usize) -> LocalBoxFuture<'_, Result<Vec<u8>, String>> {
-        async move {
-            // Exact: a file has fewer than 2^53 bytes.
-            let (start, end) = (offset as f64, offset as f64 + len as f64);
-            let slice = self.0.slice_with_f64_and_f64(start, end).map_err(|_| unreadable())?;
-            let buffer = JsFuture::from(slice.array_buffer()).await.map_err(|_| unreadable())?;
-            Ok(Uint8Array::new(&buffer).to_vec())
-        }
-        .boxed_local()
-    }
-}
-
-/// Browsers do not say why.
-fn unreadable() -> String {
-    "it was changed, moved or removed since it was picked".to_owned()
 }

@@ -14,6 +14,7 @@ mod files;
 mod folders;
 mod history;
 mod passphrase;
+mod picked;
 mod pins;
 mod platform;
 mod port;

@@ -28,7 +28,7 @@ pub(super) async fn post(
     url: &str,
     body: Vec<u8>,
 ) -> Result<(StatusCode, Bytes), Reason> {
-    Exchange::start(url, body).ok_or_else(Exchange::failed)?.finish().await.ok_or_else(Exchange::failed)
+    Exchange::start(url, &body).ok_or_else(Exchange::failed)?.finish().await.ok_or_else(Exchange::failed)
 }
 
 #[cfg(target_arch = "wasm32")]
@@ -40,7 +40,7 @@ struct Exchange {
 
 #[cfg(target_arch = "wasm32")]
 impl Exchange {
-    fn start(url: &str, body: Vec<u8>) -> Option<Self> {
+    fn start(url: &str, body: &[u8]) -> Option<Self> {
         let request = web_sys::XmlHttpRequest::new().ok()?;
         let (end, ended) = tokio::sync::oneshot::channel();
         let listener = gloo_events::EventListener::once(&request, "loadend", move |_| {
@@ -50,7 +50,7 @@ impl Exchange {
         request.open("POST", url).ok()?;
         request.set_request_header("content-type", OCTETS).ok()?;
         // It takes its own copy before it returns.
-        request.send_with_opt_u8_array(Some(&body)).ok()?;
+        request.send_with_opt_u8_array(Some(body)).ok()?;
         Some(Self { request, ended, _listener: listener })
     }
 

@@ -92,7 +92,9 @@ async fn a_program_gets_entries_as_they_were_on_their_device() {
 async fn differences(vault: &Vault, from: SnapshotRef, to: SnapshotRef) -> (Vec<String>, DifferenceTotals) {
     let found: Vec<_> = vault.compare(from, to).expect("both exist").try_collect().await.expect("compares");
     let mut totals = DifferenceTotals::default();
-    found.iter().for_each(|difference| totals.add(difference));
+    for difference in &found {
+        totals.add(difference);
+    }
     let told = |difference: &Difference| match difference {
         Difference::Added { path, .. } => format!("+ {path}"),
         Difference::Removed { path, .. } => format!("- {path}"),

@@ -31,15 +31,15 @@ async fn a_folder_is_added_changed_and_removed_and_its_history_stays() {
     let vault = Device::default().sign_up(&cluster).await.open_vault().await.expect("opens");
     let uploads = names(&vault).remove(0);
     vault.put_source(folder(1, "Documents")).await.expect("adds");
-    let changed = Source {
+    let papers = Source {
         exclude: vec![b"*.tmp".to_vec()],
         paused: true,
         larger_than: Some(1 << 30),
         one_file_system: true,
         ..folder(1, "Papers")
     };
-    vault.put_source(changed.clone()).await.expect("changes");
-    assert_eq!(vault.settings().sources[1], changed);
+    vault.put_source(papers.clone()).await.expect("changes");
+    assert_eq!(vault.settings().sources[1], papers);
     assert_eq!(names(&vault), [uploads.as_str(), "Papers"]);
 
     let file = noise(1, 50_000);
