@@ -148,7 +148,7 @@ fn row(device: &Device, now_ms: u64, onrevoke: Option<&Callback<Device>>) -> Htm
             { cell("Seen", seen) }
             { cell("Added", html!({ moment(device.enrolled_ms as f64) })) }
             if let Some(onrevoke) = onrevoke {
-                <td class="pf-v6-c-table__td pf-v6-c-table__action">
+                <td class="pf-v6-c-table__td pf-v6-c-table__action tri-below">
                     <Button
                         variant={ButtonVariant::Link}
                         label="Revoke"

@@ -74,7 +74,7 @@ fn Table(props: &TableProps) -> Html {
             <table class="pf-v6-c-table pf-m-grid-md pf-m-compact" aria-label="Snapshots" data-test="timeline">
                 <thead class="pf-v6-c-table__thead">
                     <tr class="pf-v6-c-table__tr">
-                        { for ["Compare", "Made", "Holds", "Since the one before", "By"].map(|name| html!(
+                        { for ["Compare", "Made", "Holds", "Change", "By"].map(|name| html!(
                             <th class="pf-v6-c-table__th" scope="col">{ name }</th>
                         )) }
                         <th class="pf-v6-c-table__th" scope="col"><span class="pf-v6-screen-reader">{ "Actions" }</span></th>
@@ -145,9 +145,9 @@ fn Row(props: &RowProps) -> Html {
                 { for notes(snapshot).into_iter().map(|note| html!(<div><small>{ note }</small></div>)) }
             </>)) }
             { cell("Holds", html!({ holds })) }
-            { cell("Since the one before", html!({ growth(props.before.as_ref(), snapshot) })) }
+            { cell("Change", html!({ growth(props.before.as_ref(), snapshot) })) }
             { cell("By", html!({ snapshot.device.as_deref().unwrap_or("you, in the web app") })) }
-            <td class="pf-v6-c-table__td pf-v6-c-table__action">
+            <td class="pf-v6-c-table__td pf-v6-c-table__action tri-below">
                 <span class="tri-buttons tri-buttons--row">
                     <Button
                         variant={ButtonVariant::Link}
