@@ -47,8 +47,7 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_account ON sessions (account_id);
 
--- What those tried who are not signed in: sign-ins that failed or have not yet succeeded, and questions. A bucket is
--- whatever is counted: a login (known or not), a network, or the one from the other.
+-- Sign-ins that have failed, or have not yet succeeded. A bucket is a login (known or not) or a network.
 CREATE TABLE login_attempts (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     bucket       text NOT NULL,
