@@ -14,6 +14,8 @@ use crate::console::{complain, say};
 
 /// Names its state folder, log and pid file.
 pub(super) const NAME: &str = "agent";
+/// The agent's exit code when its device was revoked, or its keys do not open.
+pub(super) const NOT_ADMITTED: i32 = 12;
 /// What every link has before its code.
 const LINK_PART: &str = "/enroll#";
 

@@ -65,7 +65,9 @@ impl Plan<'_> {
     pub(super) fn agent(&self) -> Result<Server> {
         let mut command = agent::command(self.programs, self.data);
         command.args(["run", "--wait-for-enrolment"]);
-        Server::start(agent::NAME.to_owned(), None, command, self.data)
+        let mut server = Server::start(agent::NAME.to_owned(), None, command, self.data)?;
+        server.final_exit = Some(agent::NOT_ADMITTED);
+        Ok(server)
     }
 }
 
@@ -81,6 +83,9 @@ pub(super) struct Server {
     pause: Duration,
     /// Set while it is down.
     restart_at: Option<Instant>,
+    /// After ending with this code, it stays down: it would only end the same way again.
+    final_exit: Option<i32>,
+    is_given_up: bool,
 }
 
 impl Server {
@@ -89,7 +94,17 @@ impl Server {
         log::rotate(&data.log(&name))?;
         let process = spawn(&name, &command, data)?;
         let pause = Duration::from_secs(1);
-        Ok(Self { name, port, command, process, started: Instant::now(), pause, restart_at: None })
+        Ok(Self {
+            name,
+            port,
+            command,
+            process,
+            started: Instant::now(),
+            pause,
+            restart_at: None,
+            final_exit: None,
+            is_given_up: false,
+        })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -112,7 +127,13 @@ impl Server {
     pub(super) fn keep_alive(&mut self, now: Instant, data: &DataFolder) -> Result<()> {
         match self.restart_at {
             None => {
-                let Some(obituary) = self.obituary() else { return Ok(()) };
+                let Some(obituary) = self.obituary().filter(|_| !self.is_given_up) else { return Ok(()) };
+                let code = self.process.exited().and_then(|status| status.code());
+                if code.is_some() && code == self.final_exit {
+                    complain(&obituary);
+                    self.is_given_up = true;
+                    return Ok(());
+                }
                 if now.duration_since(self.started) > STABLE {
                     self.pause = Duration::from_secs(1);
                 }
