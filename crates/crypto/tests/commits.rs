@@ -180,6 +180,50 @@ fn settings_that_break_a_rule_are_unreadable() {
 }
 
 #[test]
+fn settings_beyond_a_limit_are_unreadable() {
+    let folder = || Source::new(source(1), "Home".to_owned(), Some(device(1)));
+    let largest = Source {
+        name: "n".repeat(255),
+        path: vec![b'p'; 4096],
+        exclude: vec![vec![b'*'; 1024]; 256],
+        ..folder()
+    };
+    let too_much = [
+        Source { name: "n".repeat(256), ..folder() },
+        Source { name: "two\nlines".to_owned(), ..folder() },
+        Source { path: vec![b'p'; 4097], ..folder() },
+        Source { exclude: vec![b"*".to_vec(); 257], ..folder() },
+        Source { exclude: vec![vec![b'*'; 1025]], ..folder() },
+    ];
+    let opens = |entry: Source| {
+        let whole = settings(vec![entry.clone()]);
+        let one = SourceSettings { entry: Some(entry), extensions: Vec::new() };
+        let one = NewBody::SourceSettings { source: source(1), body: &one };
+        [open(&commit_of(NewBody::Settings(&whole))), open(&commit_of(one))]
+    };
+    assert!(opens(largest.clone()).iter().all(Result::is_ok), "up to the limits");
+    for entry in too_much {
+        for opened in opens(entry.clone()) {
+            assert!(matches!(opened, Err(CommitError::Body(BodyError::Rule(_)))), "{entry:?}: {opened:?}");
+        }
+    }
+    let numbered = |number: u16| {
+        let mut id = [1; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        Source { source: SourceId::from_bytes(id).expect("not zeros"), ..folder() }
+    };
+    let many = |count| settings((0..count).map(numbered).collect());
+    assert!(open(&commit_of(NewBody::Settings(&many(1000)))).is_ok());
+    let fat = settings(
+        (0..2).map(|number| Source { source: numbered(number).source, ..largest.clone() }).collect(),
+    );
+    for beyond in [many(1001), fat] {
+        let opened = open(&commit_of(NewBody::Settings(&beyond)));
+        assert!(matches!(opened, Err(CommitError::Body(BodyError::Rule(_)))), "{opened:?}");
+    }
+}
+
+#[test]
 fn a_commit_opens_only_with_the_keys_of_its_vault_and_epoch() {
     let mut rotated = keys();
     rotated.push_epoch(&VaultKey::from_bytes([7; 32]));
@@ -285,7 +329,7 @@ fn a_device_writes_its_id_and_signature() {
 
 prop_compose! {
     fn any_source()(
-        id in 1_u8.., name in ".{0,12}", path in prop::collection::vec(any::<u8>(), 0..20),
+        id in 1_u8.., name in "\\PC{0,12}", path in prop::collection::vec(any::<u8>(), 0..20),
         exclude in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..6), 0..3),
         paused in any::<bool>(), device_byte in 1_u8.., larger_than in any::<Option<u64>>(), one_file_system in any::<bool>(),
     ) -> Source {

@@ -24,6 +24,19 @@ pub const COMMITS_ANSWER_BYTES_MAX: usize = 4 << 20;
 pub const ACCOUNT_STATE_BYTES_MAX: usize = 1 << 20;
 /// Vaults in one device certificate.
 pub const CERTIFICATE_VAULTS_MAX: usize = 255;
+/// Bytes of a source's name.
+pub const SOURCE_NAME_BYTES_MAX: usize = 255;
+/// Bytes of a source's path.
+pub const SOURCE_PATH_BYTES_MAX: usize = 4096;
+/// Patterns of what a source leaves out.
+pub const SOURCE_PATTERNS_MAX: usize = 256;
+/// Bytes of one such pattern.
+pub const PATTERN_BYTES_MAX: usize = 1024;
+/// Sources in the settings of one vault.
+pub const VAULT_SOURCES_MAX: usize = 1000;
+/// Bytes of the encoded settings of one vault: half of what a commit takes, so that whoever may write the vault's
+/// settings whole always can.
+pub const SETTINGS_BYTES_MAX: usize = 512 << 10;
 /// Characters of a login.
 pub const LOGIN_CHARS_MAX: usize = 64;
 /// Bytes of any sealed key.

@@ -21,6 +21,11 @@ pub enum BlobKind {
     PageIndex = 0x13,
 }
 
+impl BlobKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Chunk, Self::Directory, Self::ChunkList, Self::PageIndex];
+}
+
 /// How a frame's body was made from its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]

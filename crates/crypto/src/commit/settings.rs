@@ -5,6 +5,10 @@ use std::collections::BTreeSet;
 
 use protocol::cbor::Value;
 use protocol::id::{DeviceId, SourceId};
+use protocol::limits::{
+    PATTERN_BYTES_MAX, SETTINGS_BYTES_MAX, SOURCE_NAME_BYTES_MAX, SOURCE_PATH_BYTES_MAX, SOURCE_PATTERNS_MAX,
+    VAULT_SOURCES_MAX,
+};
 
 use super::BodyError;
 use super::body::{array, flag, map, read, write};
@@ -73,6 +77,9 @@ impl SourceSettings {
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, BodyError> {
         let mut fields = read(bytes)?;
         let entry = fields.take(1).map(Source::from_value).transpose()?;
+        if let Some(entry) = &entry {
+            entry.check()?;
+        }
         Ok(Self { entry, extensions: fields.finish()? })
     }
 }
@@ -101,11 +108,30 @@ impl Settings {
             devices: devices.into_iter().map(DeviceName::from_value).collect::<Result<_, _>>()?,
             extensions: fields.finish()?,
         };
-        settings.check_rules()?;
+        settings.check()?;
         Ok(settings)
     }
 
-    fn check_rules(&self) -> Result<(), BodyError> {
+    /// Puts a source in, in the place of the one with its id if there is one.
+    pub fn put(&mut self, source: Source) {
+        match self.sources.iter_mut().find(|listed| listed.source == source.source) {
+            Some(listed) => *listed = source,
+            None => self.sources.push(source),
+        }
+    }
+
+    /// Whether settings may be like this.
+    ///
+    /// # Errors
+    /// [`BodyError::Rule`]: which limit or rule they break.
+    pub fn check(&self) -> Result<(), BodyError> {
+        if self.sources.len() > VAULT_SOURCES_MAX {
+            return Err(BodyError::Rule("a vault has more than 1,000 folders"));
+        }
+        self.sources.iter().try_for_each(Source::check)?;
+        if self.encode().len() > SETTINGS_BYTES_MAX {
+            return Err(BodyError::Rule("a vault's settings have more than 512 KiB"));
+        }
         let mut seen = BTreeSet::new();
         if !self.sources.iter().all(|source| seen.insert(source.source)) {
             return Err(BodyError::Rule("a source is listed twice"));
@@ -131,6 +157,23 @@ impl Source {
             one_file_system: false,
             extensions: Vec::new(),
         }
+    }
+
+    fn check(&self) -> Result<(), BodyError> {
+        let broken = if self.name.len() > SOURCE_NAME_BYTES_MAX {
+            "a folder's name has more than 255 bytes"
+        } else if self.name.contains(char::is_control) {
+            "a folder's name has control characters"
+        } else if self.path.len() > SOURCE_PATH_BYTES_MAX {
+            "a folder's path has more than 4,096 bytes"
+        } else if self.exclude.len() > SOURCE_PATTERNS_MAX {
+            "a folder has more than 256 patterns"
+        } else if self.exclude.iter().any(|pattern| pattern.len() > PATTERN_BYTES_MAX) {
+            "a pattern has more than 1,024 bytes"
+        } else {
+            return Ok(());
+        };
+        Err(BodyError::Rule(broken))
     }
 
     fn to_value(&self) -> Value {
