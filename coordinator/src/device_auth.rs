@@ -4,6 +4,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use protocol::envelope::device_certificate::{DeviceCertificate, Role};
+use protocol::error::ErrorCode;
 use protocol::id::{DeviceId, VaultId};
 use protocol::signature::PublicKey;
 use server::error::ApiError;
@@ -48,7 +49,7 @@ impl Device {
     fn admit(app: &App, row: DeviceRow) -> ApiResult<Self> {
         let DeviceRow { key, account, identity, certificate } = row;
         if !(certificate.not_before..certificate.not_after).contains(&app.clock.now_s()) {
-            return Err(refused("the device's certificate is not in force now"));
+            return Err(not_admitted("the device's certificate is not in force now"));
         }
         Ok(Self { key, account, identity, certificate })
     }
@@ -66,6 +67,11 @@ impl FromRequestParts<AppState> for Device {
     }
 }
 
+/// For good, as far as the device can do anything about it.
+fn not_admitted(why: &'static str) -> ApiError {
+    ApiError::new(ErrorCode::NotAdmitted, why)
+}
+
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix(SCHEME)
 }
@@ -79,7 +85,7 @@ impl FromRequest<AppState> for DeviceSignature {
 
     async fn from_request(request: Request, state: &AppState) -> ApiResult<Self> {
         let request = Unverified::read(request, state).await?;
-        let unknown = || refused("no device has this id, or it was revoked");
+        let unknown = || not_admitted("no device has this id, or it was revoked");
         let id = DeviceId::from_bytes(request.signed.signer).map_err(|_| unknown())?;
         let mut conn = state.connection().await?;
         let row = db::devices::find(&mut conn, &id).await?.ok_or_else(unknown)?;

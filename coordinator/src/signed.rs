@@ -48,7 +48,7 @@ impl Unverified {
         let parts = SignedParts { origin, method: method.as_str(), path_and_query, body };
         signed.verify(key, parts).map_err(|_| refused("the signature does not verify"))?;
         if app.clock.now_ms().abs_diff(signed.time_ms) > SIGNED_REQUEST_SKEW_SECONDS * 1000 {
-            return Err(refused("the clocks differ by more than two minutes"));
+            return Err(refused("this machine's clock differs from the server's by more than two minutes"));
         }
         Ok(())
     }

@@ -36,8 +36,8 @@ async fn a_signature_signs_in_once_and_in_time() {
     insta::assert_debug_snapshot!(refusals, @r#"
     [
         "Unauthenticated: the request was sent before",
-        "Unauthenticated: the clocks differ by more than two minutes",
-        "Unauthenticated: the clocks differ by more than two minutes",
+        "Unauthenticated: this machine's clock differs from the server's by more than two minutes",
+        "Unauthenticated: this machine's clock differs from the server's by more than two minutes",
     ]
     "#);
 }
@@ -58,7 +58,7 @@ async fn a_certificate_admits_only_between_its_dates() {
         admission.grant(&server, &operator, &request).await.expect_status(StatusCode::NO_CONTENT);
         operator.person.adopt(request.account_state.0, admission.body.clone());
         let refusal = sign_in(&server, &admission.authorization(&server)).await.refusal();
-        assert_eq!(refusal, "Unauthenticated: the device's certificate is not in force now");
+        assert_eq!(refusal, "NotAdmitted: the device's certificate is not in force now");
     }
 }
 

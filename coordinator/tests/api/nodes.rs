@@ -92,7 +92,7 @@ async fn a_node_proves_the_key_that_it_joins_with() {
         "Unauthenticated: the signature does not verify",
         "Unauthenticated: the signature does not verify",
         "Unauthenticated: the signature does not verify",
-        "Unauthenticated: the clocks differ by more than two minutes",
+        "Unauthenticated: this machine's clock differs from the server's by more than two minutes",
         "Unauthenticated: the request was sent before",
     ]
     "#);
@@ -154,8 +154,8 @@ async fn a_signed_request_is_used_once_in_time_and_as_signed() {
     [
         "Unauthenticated: the request was sent before",
         "Unauthenticated: the signature does not verify",
-        "Unauthenticated: the clocks differ by more than two minutes",
-        "Unauthenticated: the clocks differ by more than two minutes",
+        "Unauthenticated: this machine's clock differs from the server's by more than two minutes",
+        "Unauthenticated: this machine's clock differs from the server's by more than two minutes",
         "Unauthenticated: no node has this id",
         "Unauthenticated: the request is not signed",
     ]

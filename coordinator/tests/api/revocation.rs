@@ -25,7 +25,7 @@ async fn a_revoked_device_is_out_at_once() {
     events.until_end().await;
     device.get(&server, routes::DEVICE_KEYS, &[]).await.expect_code(ErrorCode::Unauthenticated);
     let signed = sign_in_header(&server, &device.key, device.id, server.state.clock.now_ms());
-    sign_in(&server, &signed).await.expect_code(ErrorCode::Unauthenticated);
+    sign_in(&server, &signed).await.expect_code(ErrorCode::NotAdmitted);
     // Nor does a signature of its own get in by somebody else's session.
     device.follow(&operator);
     operator.person.vault = device.vault;

@@ -10,7 +10,6 @@ use crypto::sign::{Author, DeviceKey, IdentityKey};
 use protocol::bytes::Base64Array;
 use protocol::envelope::EnvelopeHash;
 use protocol::envelope::account_state::AccountState;
-use protocol::error::ErrorCode;
 use protocol::id::{DeviceId, EnrolmentId, VaultId};
 use protocol::nodes::NodesResponse;
 use protocol::sessions::AccountRole;
@@ -137,11 +136,27 @@ impl Account {
         Ok(opened)
     }
 
-    /// Opens a vault; what an interrupted revocation left to do in it is done first.
+    /// Opens each vault that it holds keys of, in the order in which they were made: one that cannot be trusted is
+    /// no reason to have none.
+    pub async fn open_each(&self) -> Vec<(VaultId, Result<Vault, Error>)> {
+        let mut opened = Vec::new();
+        for vault in self.vaults() {
+            let result = self.open(vault).await;
+            if let Err(error) = &result {
+                tracing::warn!(%error, vault = %vault.short(), "a vault does not open");
+            }
+            opened.push((vault, result));
+        }
+        opened
+    }
+
+    /// Opens a vault; what an interrupted revocation left to do in it is done first, if it can be.
     pub(crate) async fn open(&self, vault: VaultId) -> Result<Vault, Error> {
         let keys = self.keys(&vault).ok_or_else(|| Error::untrusted("a vault without keys"))?;
         let opened = Vault::open(self.clone(), vault, keys).await?;
-        self.complete_revocation(&opened).await?;
+        if let Err(error) = self.complete_revocation(&opened).await {
+            tracing::warn!(%error, vault = %vault.short(), "a revocation stays to be completed");
+        }
         Ok(opened)
     }
 
@@ -202,27 +217,16 @@ impl Account {
     /// # Errors
     /// [`Error::Untrusted`]: a hard stop. [`Error::NotAdmitted`] for a device that was revoked.
     pub async fn refresh_states(&self) -> Result<(), Error> {
-        let mut newest = self.newest_state();
-        let mut came = Vec::new();
-        loop {
-            let bytes = match self.0.client.account_state(newest.seq + 1).await {
-                Ok(bytes) => bytes,
-                Err(error) if error.code() == Some(ErrorCode::NotFound) => break,
-                Err(error) => return Err(error),
-            };
-            let state = AccountState::verify(&bytes, &self.0.identity)?;
-            state.check_follows(&newest)?;
-            newest = Rc::new(state);
-            came.push(newest.clone());
-        }
-        if came.is_empty() {
-            return Ok(());
-        }
+        let came = self.0.client.states_after(&self.newest_state(), &self.0.identity).await?;
+        let Some(newest) = came.last().cloned() else { return Ok(()) };
         self.refresh_keys(&newest).await?;
         let pin = {
             let mut pin = self.0.pin.borrow_mut();
-            pin.account_state = ChainPin { seq: newest.seq, hash: Base64Array(newest.hash) };
-            pin.iterations = newest.body.kdf.iterations;
+            // Somebody else may have read further meanwhile.
+            if newest.seq > pin.account_state.seq {
+                pin.account_state = ChainPin { seq: newest.seq, hash: Base64Array(newest.hash) };
+                pin.iterations = newest.body.kdf.iterations;
+            }
             pin.clone()
         };
         self.0.client.platform.save_pin(self.login(), &pin).await;
@@ -267,7 +271,12 @@ impl Account {
     pub(crate) async fn pin_head(&self, vault: VaultId, seq: u64, hash: EnvelopeHash) {
         let pin = {
             let mut pin = self.0.pin.borrow_mut();
-            pin.vaults.insert(vault, ChainPin { seq, hash: Base64Array(hash) });
+            let newest = ChainPin { seq, hash: Base64Array(hash) };
+            // The same vault may be open twice, and read further there.
+            let pinned = pin.vaults.entry(vault).or_insert(newest);
+            if newest.seq > pinned.seq {
+                *pinned = newest;
+            }
             pin.clone()
         };
         self.0.client.platform.save_pin(self.login(), &pin).await;

@@ -228,6 +228,9 @@ impl Client {
         let Ok(ErrorBody { code, message, request_id, missing }) = serde_json::from_slice(body) else {
             return self.unreachable(None);
         };
+        if code == ErrorCode::NotAdmitted {
+            return Error::NotAdmitted(message);
+        }
         let missing = missing.and_then(|packed| unpack_ids(&packed).ok()).unwrap_or_default();
         Error::Api { code, message, request: request_id, missing }
     }

@@ -218,7 +218,8 @@ impl Chain {
         }
     }
 
-    /// The rules that only who reads the bodies can see: whose folder is it, and is there one place for uploads?
+    /// The rules that only who reads the bodies can see: whose folder is it, is there one place for uploads, and do
+    /// the settings stay within their limits?
     fn may_say(&self, head: &CommitHead, writer: Writer, body: &Body) -> bool {
         let listed = |source| self.settings.iter().flat_map(|it| &it.sources).find(|it| it.source == source);
         if let Writer::Appender(device) = writer
@@ -228,7 +229,12 @@ impl Chain {
         }
         let Body::SourceSettings(settings) = body else { return true };
         let Some(entry) = &settings.entry else { return true };
-        match (writer, entry.device) {
+        let fits = self.settings.as_ref().is_none_or(|settings| {
+            let mut settings = settings.clone();
+            settings.put(entry.clone());
+            settings.check().is_ok()
+        });
+        fits && match (writer, entry.device) {
             (Writer::Appender(device), named) => named == Some(device),
             (Writer::Owner, Some(_)) => true,
             (Writer::Owner, None) => {
@@ -247,16 +253,11 @@ impl Chain {
 
     fn set_source(&mut self, source: SourceId, entry: Option<Source>) {
         let Some(settings) = &mut self.settings else { return };
-        let at = settings.sources.iter().position(|listed| listed.source == source);
-        match (at, entry) {
-            (Some(at), None) => drop(settings.sources.remove(at)),
-            (None, None) => {}
-            (at, Some(entry)) => {
+        match entry {
+            None => settings.sources.retain(|listed| listed.source != source),
+            Some(entry) => {
                 self.sources.entry(source).or_default().entry = Some(entry.clone());
-                match at {
-                    Some(at) => settings.sources[at] = entry,
-                    None => settings.sources.push(entry),
-                }
+                settings.put(entry);
             }
         }
     }

@@ -17,9 +17,6 @@ use protocol::uploads::NodeGrant;
 use crate::error::Error;
 use crate::vault::Vault;
 
-const ALL_KINDS: [BlobKind; 4] =
-    [BlobKind::Chunk, BlobKind::Directory, BlobKind::PageIndex, BlobKind::ChunkList];
-
 /// Which blobs are downloaded, from every node that has a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Sample {
@@ -28,7 +25,8 @@ pub enum Sample {
     Nothing,
     /// So many of a hundred, at random.
     Percent(f64),
-    /// One of several parts of about the same size, the same blobs each time: `part` is 1 to `of`.
+    /// One of several parts of about the same size, the same blobs each time: `part` is 1 to `of`; any other has
+    /// none.
     Part {
         /// Which.
         part: u64,
@@ -273,7 +271,7 @@ impl Check<'_> {
                 }
             }
             let opens = match good {
-                Some(content) => vault.fetcher().open(id, content, &ALL_KINDS).await?.is_some(),
+                Some(content) => vault.fetcher().open(id, content, &BlobKind::ALL).await?.is_some(),
                 None => false,
             };
             if !opens {
@@ -327,7 +325,7 @@ impl Choice {
             Sample::Part { part, of } => {
                 let id = blob.id.as_bytes();
                 let number = u64::from_be_bytes(*id.first_chunk().expect("ids have 32 bytes"));
-                number % of == part - 1
+                number.checked_rem(of).is_some_and(|rest| rest + 1 == part)
             }
             Sample::Bytes(bytes) => {
                 let takes = self.bytes < bytes;
@@ -359,5 +357,12 @@ mod tests {
         assert_eq!(chosen(Sample::Bytes(2500), 200), 3);
         let parts = (1..=7).map(|part| chosen(Sample::Part { part, of: 7 }, 200));
         assert_eq!(parts.sum::<usize>(), 200, "the parts are the whole");
+    }
+
+    #[test]
+    fn a_part_that_does_not_exist_is_empty() {
+        for (part, of) in [(0, 0), (1, 0), (0, 7), (8, 7)] {
+            assert_eq!(chosen(Sample::Part { part, of }, 200), 0, "{part} of {of}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use ::backup::{Entry, FilePlan, FileVerifier, Node, Piece, Walk, plan_file};
+use ::backup::{Entry, FilePlan, FileVerifier, Node, Piece, TreeError, Walk, plan_file};
 use async_stream::try_stream;
 use crypto::blob::BlobKind;
 use futures_util::stream::{Stream, StreamExt as _, TryStreamExt as _};
@@ -135,6 +135,8 @@ fn steps(
                         yield Step::Chunk(piece);
                     }
                 }
+                // Whoever cannot ask learns nothing of the file: that is no fault of it.
+                Err(TreeError::Read { source, .. }) if !matches!(source, Error::Unreadable(_)) => Err(source)?,
                 Err(error) => yield Step::Failed(error.into()),
             }
             yield Step::End;

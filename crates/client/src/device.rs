@@ -28,7 +28,8 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 
 impl Client {
     /// Asks to be admitted by the account that made the link, and waits until its owner says so. The client must be
-    /// one of the link's origin. What is returned is to be kept: it is all that the device has.
+    /// one of the link's origin. What is returned is to be kept before anything else is done, because it is all that
+    /// the device has and nobody can give it again; [`Client::open_device`] checks it against the account's states.
     ///
     /// # Errors
     /// [`Error::LinkOver`]; [`Error::Untrusted`] where what was granted is not what the owner signed.
@@ -44,10 +45,7 @@ impl Client {
         let grant = self.wait_for_grant(code).await?;
         let wrap_key = code.derive_own_wrap_key(&exchange, &grant.ephemeral_key)?;
         let enrolled = EnrolledDevice { key, wrap_key, enrolment: code.enrolment };
-        let store = self.accept(enrolled, seed, &grant).await?;
-        // Signs in and checks what was granted against the account's signed states.
-        self.open_device(&store).await?;
-        Ok(store)
+        self.accept(enrolled, seed, &grant).await
     }
 
     async fn wait_for_grant(&self, code: &EnrolmentCode) -> Result<EnrolmentGrant, Error> {

@@ -55,7 +55,8 @@ impl DeviceSession {
     /// Begins a session.
     ///
     /// # Errors
-    /// [`Error::NotAdmitted`] for a device that was revoked, or whose certificate is not in force.
+    /// [`Error::NotAdmitted`] for a device that was revoked, or whose certificate is not in force;
+    /// [`Error::SignInRefused`] for what may be different the next time.
     pub(crate) async fn sign_in(&self, client: &Client) -> Result<DeviceLoginResponse, Error> {
         let route = routes::DEVICE_LOGIN;
         let parts = SignedParts {
@@ -69,7 +70,7 @@ impl DeviceSession {
         let url = client.url(route, &[]);
         let request = client.request(route, &url, Body::Empty).header(AUTHORIZATION, signed.to_header());
         let answer = client.exchange(request, TIMEOUT).await.map_err(|error| match error {
-            Error::Api { code: ErrorCode::Unauthenticated, message, .. } => Error::NotAdmitted(message),
+            Error::Api { code: ErrorCode::Unauthenticated, message, .. } => Error::SignInRefused(message),
             other => other,
         })?;
         let answer: DeviceLoginResponse = read_json(&answer)?;

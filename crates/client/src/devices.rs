@@ -49,9 +49,13 @@ impl Account {
     /// # Errors
     /// [`Error::Untrusted`] if the server shows one that no account state ever listed, or hides one.
     pub async fn devices(&self, vaults: &[Vault]) -> Result<Vec<DeviceInfo>, Error> {
-        let statuses = self.client().devices().await?.devices;
+        // The states first: a device that is admitted between both questions is known after the third.
         self.refresh_states().await?;
         let newest = self.newest_state();
+        let statuses = self.client().devices().await?.devices;
+        if statuses.iter().any(|status| self.last_certificate(&status.device).is_none()) {
+            self.refresh_states().await?;
+        }
         if !newest.devices.iter().all(|it| statuses.iter().any(|status| status.device == it.device)) {
             return Err(Error::untrusted("the server hides a device of the account"));
         }
@@ -103,12 +107,19 @@ impl Account {
                 self.refresh_states().await?;
             }
             for vault in &certificate.vaults {
-                // Opening a vault completes a revocation in it.
-                self.open(*vault).await?;
+                // Opening a vault completes a revocation in it. The device is out already: where a vault does not
+                // open, this stays to be done.
+                self.try_open(*vault).await;
             }
             return Ok(());
         }
         Err(Error::Busy)
+    }
+
+    async fn try_open(&self, vault: VaultId) {
+        if let Err(error) = self.open(vault).await {
+            tracing::warn!(%error, vault = %vault.short(), "a vault of a revoked device does not open");
+        }
     }
 
     /// Writes the commit that ends a revocation in a vault, if it is missing: the settings as they are, by a state
@@ -140,8 +151,9 @@ impl Account {
         let mut rekeyed = Vec::new();
         let mut vault_keys = Vec::new();
         for vault in &revoked.vaults {
-            // Read and verified up to its head, where the devices that remain begin.
-            self.open(*vault).await?;
+            // Read and verified as far as can be: there the devices that remain begin. The one to revoke may have
+            // written what keeps the vault from opening.
+            self.try_open(*vault).await;
             let mut all = keys::unwrap_for_owner(client, &owner.wrap_key, newest, &entries, *vault).await?;
             let (key, epoch) = (VaultKey::from_bytes(client.platform.random()), all.len() as u32 + 1);
             body.vault_keys.push(VaultKeyRow { vault: *vault, epoch, digest: key.digest(*vault, epoch) });

@@ -2,6 +2,7 @@
 
 use backup::TreeError;
 use crypto::blob::FrameError;
+use crypto::commit::BodyError;
 use crypto::enrolment::{ForgedRequest, GrantError, LinkError, LowOrderKey};
 use crypto::password::{KdfError, LoginError, PasswordError};
 use crypto::{OpenError, PlatformError};
@@ -36,6 +37,9 @@ pub enum Error {
     /// The coordinator does not admit this device: it was revoked, or its certificate is not in force.
     #[error("this device is not admitted: {0}")]
     NotAdmitted(String),
+    /// The coordinator refuses the signature of this device's sign-in: a clock is wrong, or the request came twice.
+    #[error("this device cannot sign in now: {0}")]
+    SignInRefused(String),
     /// Only the account's owner may do this, not one of its devices.
     #[error("only the account's owner may do this, signed in with the passphrase")]
     OwnerOnly,
@@ -88,6 +92,9 @@ pub enum Error {
     /// Not a glob.
     #[error("the pattern cannot be used: {0}")]
     Pattern(#[from] globset::Error),
+    /// Settings that nobody would read.
+    #[error("these settings cannot be saved: {0}")]
+    Settings(#[from] BodyError),
     /// Something else has this name already.
     #[error("{path} is {taken_by} in the backup; rename it, or delete what is there first. Nothing was sent")]
     Clash {
@@ -140,7 +147,11 @@ impl Error {
     /// Whether the same request may succeed a little later.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Network { .. } | Self::TooFewCopies(_) | Self::Unreadable(_) | Self::Busy => true,
+            Self::Network { .. }
+            | Self::SignInRefused(_)
+            | Self::TooFewCopies(_)
+            | Self::Unreadable(_)
+            | Self::Busy => true,
             Self::Tree(source) => matches!(&**source,
                 TreeError::Read { source, .. } | TreeError::Write(source) if source.is_retryable()),
             Self::Api { code, .. } => matches!(

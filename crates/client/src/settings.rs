@@ -28,11 +28,17 @@ impl Vault {
     /// Adds a source, or replaces the settings of one. Returns the commit's number.
     ///
     /// # Errors
-    /// Refused by the server: a closed source, and on a device that may only append, one that is not its own.
+    /// [`Error::Settings`] beyond a limit. Refused by the server: a closed source, and on a device that may only
+    /// append, one that is not its own.
     pub async fn put_source(&self, source: Source) -> Result<u64, Error> {
-        let id = source.source;
-        let body = SourceSettings { entry: Some(source), extensions: Vec::new() };
-        self.change(|_| Ok(Change::Source(id, body.clone()))).await
+        self.change(|settings| {
+            let mut settings = settings.clone();
+            settings.put(source.clone());
+            settings.check()?;
+            let body = SourceSettings { entry: Some(source.clone()), extensions: Vec::new() };
+            Ok(Change::Source(source.source, body))
+        })
+        .await
     }
 
     /// Takes a source out of the settings. Its snapshots stay, and it can be put back.

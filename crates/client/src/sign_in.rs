@@ -80,13 +80,13 @@ impl Client {
         if answer.identity != identity.public() {
             return Err(Error::untrusted("the account's identity is not what its key says"));
         }
-        let states = match confirmed {
+        let mut states = match confirmed {
             Some(states) => states,
             None => self.verify_states(credentials, &answer, &identity.public(), None).await?,
         };
-        let newest = states.last().expect("there is a state for each number from 0");
         let wrap_key = account_key.derive_wrap_key();
-        let vaults = self.unlock_vaults(&wrap_key, newest).await?;
+        let vaults = self.unlock_vaults(&wrap_key, &mut states, &identity.public()).await?;
+        let newest = states.last().expect("there is a state for each number from 0");
         let pin = Pin {
             identity: identity.public(),
             iterations: newest.body.kdf.iterations,
@@ -128,16 +128,28 @@ impl Client {
         Ok(states)
     }
 
-    /// Unwraps every vault key that the newest account state lists, and no other.
+    /// Unwraps every vault key that the newest account state lists, and no other. States that came meanwhile, and
+    /// vaults with them, are added to `states`.
     async fn unlock_vaults(
         &self,
         wrap_key: &WrapKey,
-        state: &AccountState,
+        states: &mut Vec<Rc<AccountState>>,
+        identity: &PublicKey,
     ) -> Result<Vec<UnlockedVault>, Error> {
         let entries = self.vaults().await?.vaults;
-        if entries.iter().any(|entry| state.newest_epoch(&entry.vault).is_none()) {
-            return Err(Error::untrusted("the server shows a vault that the account does not have"));
+        let mut newest = states.last().expect("there is a state for each number from 0").clone();
+        let is_unknown =
+            |newest: &AccountState| entries.iter().any(|entry| newest.newest_epoch(&entry.vault).is_none());
+        if is_unknown(&newest) {
+            states.extend(self.states_after(&newest, identity).await?);
+            newest = states.last().expect("there is a state for each number from 0").clone();
+            if is_unknown(&newest) {
+                return Err(Error::untrusted("the server shows a vault that the account does not have"));
+            }
+            // Asked again: the newer states may list more than what was shown before them.
+            let entries = self.vaults().await?.vaults;
+            return keys::unlock_for_owner(self, wrap_key, &newest, &entries).await;
         }
-        keys::unlock_for_owner(self, wrap_key, state, &entries).await
+        keys::unlock_for_owner(self, wrap_key, &newest, &entries).await
     }
 }

@@ -130,7 +130,8 @@ impl Vault {
     async fn commit(&self, upload: UploadId, new: &NewTree, planned: &Planned) -> Result<u64, Error> {
         let old_root = new.base.root.filter(|_| !new.base.needs_baseline);
         let references = diff(self.fetcher(), old_root.as_ref(), &new.tree.tree).await?;
-        self.claim_held(upload, &references, planned).await?;
+        let held = self.claim_held(upload, &references, planned).await?;
+        self.check_claims(held).await?;
         // A list without references has one empty page, because page 0 begins a list anew.
         let pages = references.len().div_ceil(REFS_PAGE_MAX).max(1);
         for page in 0..pages {
@@ -170,12 +171,13 @@ impl Vault {
 
     /// Plans those blobs of the new tree that this session did not store itself, as when something deleted comes
     /// back: the coordinator holds them in place, and vouches for their copies, only once they are the session's.
+    /// Returns them.
     async fn claim_held(
         &self,
         upload: UploadId,
         references: &[Reference],
         planned: &Planned,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<BlobId>, Error> {
         let gained = references.iter().filter(|reference| reference.delta > 0);
         let held: Vec<BlobId> =
             gained.map(|reference| reference.blob).filter(|blob| planned.insert(*blob)).collect();
@@ -196,17 +198,17 @@ impl Vault {
                 return Err(Error::TooFewCopies("some of what comes back has too few copies now".to_owned()));
             }
         }
-        Ok(())
+        Ok(held)
     }
 
     /// Reads back a sample of what the coordinator said the vault holds already: it could be lying, or mistaken.
-    async fn check_claims(&self, mut claimed: Vec<(BlobId, BlobKind)>) -> Result<(), Error> {
+    async fn check_claims(&self, mut claimed: Vec<BlobId>) -> Result<(), Error> {
         let (share, least) = CLAIMS_CHECKED;
         let count = claimed.len().div_ceil(share).max(least).min(claimed.len());
         for _ in 0..count {
             let random = u64::from_be_bytes(self.client().platform.random());
-            let (id, kind) = claimed.swap_remove((random % claimed.len() as u64) as usize);
-            match self.fetcher().fetch(&[id], &[kind]).await {
+            let id = claimed.swap_remove((random % claimed.len() as u64) as usize);
+            match self.fetcher().fetch(&[id], &BlobKind::ALL).await {
                 Ok(_) => {}
                 Err(Error::Unreadable(_)) => return Err(Error::Unverified(id)),
                 Err(error) => return Err(error),

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use protocol::envelope::account_state::AccountState;
+use protocol::error::ErrorCode;
 use protocol::id::AccountId;
 use protocol::signature::PublicKey;
 
@@ -45,5 +46,28 @@ impl Client {
             states.push(Rc::new(state));
         }
         Ok(states)
+    }
+
+    /// The account states that came after one that was verified, verified as the rest of its chain.
+    ///
+    /// # Errors
+    /// [`Error::Untrusted`]: a hard stop.
+    pub(crate) async fn states_after(
+        &self,
+        known: &Rc<AccountState>,
+        identity: &PublicKey,
+    ) -> Result<Vec<Rc<AccountState>>, Error> {
+        let mut came: Vec<Rc<AccountState>> = Vec::new();
+        loop {
+            let last = came.last().unwrap_or(known);
+            let bytes = match self.account_state(last.seq + 1).await {
+                Ok(bytes) => bytes,
+                Err(error) if error.code() == Some(ErrorCode::NotFound) => return Ok(came),
+                Err(error) => return Err(error),
+            };
+            let state = AccountState::verify(&bytes, identity)?;
+            state.check_follows(last)?;
+            came.push(Rc::new(state));
+        }
     }
 }

@@ -23,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use crate::api::Client;
 use crate::error::Error;
 use crate::fetch::Fetcher;
+use crate::keys::KeyRing;
 use crate::progress::Progress;
 use crate::vault::Vault;
 
@@ -40,7 +41,6 @@ const PLACE_WAITS_S: [u64; 5] = [1, 2, 4, 8, 16];
 /// A sealed blob on its way, with its share of the memory budget.
 struct Outgoing {
     id: BlobId,
-    kind: BlobKind,
     bytes: Bytes,
     _memory: OwnedSemaphorePermit,
 }
@@ -56,7 +56,7 @@ pub(crate) struct Sent {
 #[derive(Clone)]
 pub(crate) struct Uploader {
     client: Client,
-    keys: Arc<VaultKeys>,
+    keys: KeyRing,
     compress: bool,
     fetcher: Fetcher,
     queue: mpsc::UnboundedSender<Outgoing>,
@@ -76,7 +76,7 @@ struct Session {
     opened: OpenUploadResponse,
     progress: Rc<Progress>,
     sent: Cell<Sent>,
-    claimed: RefCell<Vec<(BlobId, BlobKind)>>,
+    claimed: RefCell<Vec<BlobId>>,
 }
 
 /// The blobs of a session: those that the coordinator was or will be asked to plan. Cheap to clone.
@@ -100,7 +100,7 @@ pub(crate) fn channel(
     let (queue, receiver) = mpsc::unbounded_channel();
     let uploader = Uploader {
         client: vault.client().clone(),
-        keys: vault.keys(),
+        keys: vault.key_ring().clone(),
         compress: !vault.chain().settings().is_some_and(|settings| settings.compression_off),
         fetcher: vault.fetcher().clone(),
         queue,
@@ -120,12 +120,12 @@ pub(crate) fn channel(
 impl Uploader {
     /// The keys by which the vault's files are cut.
     pub(crate) fn sip_keys(&self) -> SipKeys {
-        self.keys.derive_sip_keys()
+        self.keys.get().derive_sip_keys()
     }
 
     /// What a chunk is recognised by.
     pub(crate) fn fingerprint(&self, chunk: &[u8]) -> [u8; 32] {
-        self.keys.fingerprint(chunk)
+        self.keys.get().fingerprint(chunk)
     }
 
     /// Seals a content and queues it, unless the session has it already. Waits while the memory budget is used up.
@@ -133,7 +133,8 @@ impl Uploader {
         // Sealed and raw bytes are there at the same time, briefly; padding adds at most 12 %.
         let cost = u32::try_from(raw.len() + (8 << 10)).expect("a content has at most 4 MiB");
         let memory = self.memory.clone().acquire_many_owned(cost).await.expect("never closed");
-        let (keys, compress) = (self.keys.clone(), self.compress);
+        // The newest of now: a device may be revoked while others upload.
+        let (keys, compress) = (self.keys.get(), self.compress);
         let work = move |backend| async move {
             let sealed = seal_content(&backend, &keys, kind, &raw, compress).await;
             (sealed, raw)
@@ -145,7 +146,7 @@ impl Uploader {
         }
         if self.planned.insert(id) {
             // The receiver is gone only if sending failed, and then that error ends the backup.
-            let _ = self.queue.send(Outgoing { id, kind, bytes: bytes.into(), _memory: memory });
+            let _ = self.queue.send(Outgoing { id, bytes: bytes.into(), _memory: memory });
         }
         Ok(id)
     }
@@ -182,7 +183,7 @@ impl Sender {
     ///
     /// # Errors
     /// The first error that trying again did not mend.
-    pub(crate) async fn run(self) -> Result<(Sent, Vec<(BlobId, BlobKind)>), Error> {
+    pub(crate) async fn run(self) -> Result<(Sent, Vec<BlobId>), Error> {
         let Self { session, mut queue } = self;
         let mut flights = FuturesUnordered::new();
         let mut batch: Vec<Outgoing> = Vec::new();
@@ -241,8 +242,8 @@ impl Session {
         let plan = self.client.plan(self.opened.upload, &sizes).await?;
         if !plan.have.0.is_empty() {
             for id in unpack_ids(&plan.have).map_err(|error| Error::untrusted(error.to_string()))? {
-                if let Some(blob) = left.remove(&id) {
-                    self.claimed.borrow_mut().push((id, blob.kind));
+                if left.remove(&id).is_some() {
+                    self.claimed.borrow_mut().push(id);
                 }
             }
         }

@@ -96,12 +96,13 @@ impl Vault {
         .await;
         let (next, hash) = chain.next();
         self.0.chain.replace(chain);
+        if next > before {
+            // Also before an envelope that was refused: what came until there is verified.
+            account.pin_head(*vault, next - 1, hash).await;
+        }
         result?;
         if pin.is_some_and(|pin| next <= pin.seq) {
             return Err(Error::untrusted("the server shows less of this vault than before"));
-        }
-        if next > before {
-            account.pin_head(*vault, next - 1, hash).await;
         }
         Ok(next > before)
     }
@@ -147,6 +148,10 @@ impl Vault {
 
     pub(crate) fn keys(&self) -> Arc<VaultKeys> {
         self.0.keys.get()
+    }
+
+    pub(crate) fn key_ring(&self) -> &KeyRing {
+        &self.0.keys
     }
 
     pub(crate) fn fetcher(&self) -> &Fetcher {

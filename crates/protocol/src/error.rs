@@ -33,6 +33,8 @@ codes! {
     InvalidGrant = 403;
     /// Not this caller's to do.
     Forbidden = 403;
+    /// The device is unknown, was revoked, or its certificate is not in force.
+    NotAdmitted = 403;
     /// The setup link or invitation is wrong or used.
     InvalidSetupToken = 403;
     /// The node's join token is wrong.

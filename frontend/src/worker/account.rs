@@ -4,7 +4,7 @@ use super::desk::{Desk, Open};
 use super::failure;
 use crate::failure::Failure;
 use crate::message::{PrepareAccount, RecoveryKit, Register, Registered, SignIn, SignedIn};
-use client::Account;
+use client::{Account, Vault};
 use protocol::accounts::RegistrationResponse;
 use protocol::id::VaultId;
 
@@ -56,10 +56,23 @@ pub(super) async fn sign_out(desk: &Desk) -> Result<(), Failure> {
 }
 
 async fn open(desk: &Desk, account: Account) -> Result<SignedIn, client::Error> {
-    let vaults = account.open_vaults().await?;
+    let vaults = open_vaults(&account).await?;
     let signed_in = SignedIn { login: account.login().to_owned(), role: account.role() };
     desk.open.replace(Some(Open { account, vaults }));
     Ok(signed_in)
+}
+
+/// The vaults that open. The first, which takes the uploads, must; another that does not, as a device may have spoilt
+/// its own, keeps no one out of the rest.
+async fn open_vaults(account: &Account) -> Result<Vec<Vault>, client::Error> {
+    let mut vaults = Vec::new();
+    for (_, opened) in account.open_each().await {
+        match opened {
+            Err(_) if !vaults.is_empty() => {}
+            opened => vaults.push(opened?),
+        }
+    }
+    Ok(vaults)
 }
 
 /// Opens the vaults that came with new devices. Those that were open stay so.
@@ -72,7 +85,7 @@ pub(super) async fn reopen(desk: &Desk) -> Result<(), Failure> {
         if devices.iter().filter(|device| !device.revoked).all(|device| device.vaults.iter().all(is_open)) {
             return Ok(None);
         }
-        account.open_vaults().await.map(Some)
+        open_vaults(&account).await.map(Some)
     };
     if let Some(vaults) = reopened.await.map_err(|error| failure::told(&error))? {
         desk.open.replace(Some(Open { account, vaults }));

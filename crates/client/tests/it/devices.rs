@@ -2,6 +2,7 @@
 
 use client::{Account, DeviceStore, EnrolmentLink, Error, Role, Source, Vault};
 use crypto::enrolment::{EnrolmentCode, EnrolmentSecret};
+use protocol::error::ErrorCode;
 use protocol::id::SourceId;
 use testkit::cluster::Cluster;
 
@@ -19,7 +20,7 @@ impl Agent {
         self.platform.client(&cluster.origin).open_device(&self.store).await
     }
 
-    async fn vault(&self, cluster: &Cluster) -> Vault {
+    pub(crate) async fn vault(&self, cluster: &Cluster) -> Vault {
         let account = self.open(cluster).await.expect("signs in");
         let [vault] = &account.open_vaults().await.expect("opens")[..] else { panic!("one vault") };
         vault.clone()
@@ -49,7 +50,7 @@ pub(crate) async fn enrol(owner: &Account, cluster: &Cluster, role: Role, name: 
     Agent { platform, store }
 }
 
-fn folder(byte: u8, agent: &Agent) -> Source {
+pub(crate) fn folder(byte: u8, agent: &Agent) -> Source {
     let source = SourceId::from_bytes([byte; 16]).expect("not zeros");
     Source {
         path: b"/home/alice".to_vec(),
@@ -67,7 +68,8 @@ async fn a_device_gets_a_vault_of_its_own_and_nothing_else() {
     assert_eq!(vault.settings().vault_name, "Laptop");
     assert!(vault.uploads().is_err(), "it takes no uploads");
     vault.put_source(folder(1, &agent)).await.expect("adds a folder of its own");
-    assert!(vault.rename("Mine").await.is_err(), "the vault's name is the owner's");
+    let error = vault.rename("Mine").await.expect_err("the vault's name is the owner's");
+    assert_eq!(error.code(), Some(ErrorCode::InvalidEnvelope), "{error}");
 
     // The owner sees what the device wrote, here and on another device.
     for account in [owner.clone(), Device::default().sign_in(&cluster).await.expect("signs in")] {
@@ -121,7 +123,8 @@ async fn a_full_device_works_in_all_vaults() {
     let reader = enrol(&owner, &cluster, Role::ReadOnly, "Reader").await;
     let vault = reader.vault(&cluster).await;
     assert_restores(&vault, &files).await;
-    assert!(back_up(&vault, &more).await.is_err(), "it may only read");
+    let error = back_up(&vault, &more).await.expect_err("it may only read");
+    assert_eq!(error.code(), Some(ErrorCode::Forbidden), "{error}");
 }
 
 #[tokio::test]
@@ -146,12 +149,15 @@ async fn a_link_is_good_for_who_has_it_alone() {
         asked = refused => assert!(matches!(asked, Err(Error::ForgedRequest(_))), "{asked:?}"),
         enrolled = intruder.enrol(&guessed, "intruder") => panic!("admitted: {:?}", enrolled.err()),
     }
-    assert!(enrolment.admit("Laptop").await.is_err());
+    let error = enrolment.admit("Laptop").await.expect_err("it is spoilt");
+    assert!(matches!(error, Error::ForgedRequest(_)), "{error:?}");
     assert_eq!(owner.devices(&[]).await.expect("lists"), []);
 
     // Who comes with the link is too late, and a link that was never made is none.
     let link = EnrolmentLink::parse(&enrolment.link(&cluster.origin).expect("an origin")).expect("a link");
-    assert!(Device::default().client(&cluster.origin).enrol(&link, "laptop").await.is_err());
+    let error = Device::default().client(&cluster.origin).enrol(&link, "laptop").await.err();
+    let code = error.as_ref().and_then(Error::code);
+    assert_eq!(code, Some(ErrorCode::Forbidden), "{error:?}");
     let code = EnrolmentCode {
         enrolment: protocol::id::EnrolmentId::from_bytes([9; 16]).expect("not zeros"),
         secret: EnrolmentSecret::from_bytes([1; 32]),
@@ -256,7 +262,7 @@ async fn a_device_stops_where_its_server_goes_back_or_adds_something() {
          UPDATE account_states SET envelope = set_byte(envelope, 70, get_byte(envelope, 70) # 1) WHERE seq = 1",
     );
     let error = agent.open(&cluster).await.err();
-    assert!(error.is_some(), "a changed account state");
+    assert!(matches!(error, Some(Error::Untrusted(_))), "a changed account state: {error:?}");
     tamper(
         &cluster,
         "UPDATE account_states s SET envelope = t.envelope FROM true_states t WHERE t.account_id = s.account_id AND t.seq = s.seq",

@@ -5,6 +5,7 @@ mod devices;
 mod failures;
 mod folder;
 mod history;
+mod hostile;
 mod messages;
 mod native;
 mod restore;

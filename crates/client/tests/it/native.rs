@@ -1,6 +1,6 @@
 //! The native side of the client: threads to compute on, pins in memory, files that are bytes; and shorthands.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -18,13 +18,17 @@ pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
 
 /// A device: what it pinned survives as long as it does.
 #[derive(Clone, Default)]
-pub(crate) struct Device(Rc<RefCell<HashMap<String, Pin>>>);
+pub(crate) struct Device {
+    pins: Rc<RefCell<HashMap<String, Pin>>>,
+    /// How far its clock is ahead, in milliseconds.
+    pub(crate) ahead_ms: Rc<Cell<u64>>,
+}
 
 impl Platform for Device {
     #[expect(clippy::disallowed_methods, reason = "a platform is where the clock is")]
     fn now_ms(&self) -> u64 {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
-        u64::try_from(since.as_millis()).expect("before the year 500 million")
+        u64::try_from(since.as_millis()).expect("before the year 500 million") + self.ahead_ms.get()
     }
 
     fn fill_random(&self, bytes: &mut [u8]) {
@@ -45,13 +49,13 @@ impl Platform for Device {
     }
 
     fn load_pin(&self, login: &str) -> LocalBoxFuture<'static, Option<Pin>> {
-        let pin = self.0.borrow().get(login).cloned();
+        let pin = self.pins.borrow().get(login).cloned();
         Box::pin(async { pin })
     }
 
     fn save_pin(&self, login: &str, pin: &Pin) -> LocalBoxFuture<'static, ()> {
-        let stored = self.0.borrow_mut().remove(login);
-        self.0.borrow_mut().insert(login.to_owned(), pin.clone().merged(stored));
+        let stored = self.pins.borrow_mut().remove(login);
+        self.pins.borrow_mut().insert(login.to_owned(), pin.clone().merged(stored));
         Box::pin(async {})
     }
 }
@@ -63,7 +67,7 @@ impl Device {
 
     /// What it pinned, by login or device.
     pub(crate) fn pins(&self) -> HashMap<String, Pin> {
-        self.0.borrow().clone()
+        self.pins.borrow().clone()
     }
 
     /// Makes the operator's account.

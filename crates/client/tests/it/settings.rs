@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use client::{Error, Source, TreeEdits, Vault};
+use protocol::error::ErrorCode;
 use protocol::id::{DeviceId, SourceId};
 use testkit::cluster::Cluster;
 
@@ -78,9 +79,14 @@ async fn a_closed_folder_takes_nothing_more() {
     vault.close_source(source(1)).await.expect("closes");
     let vault = Device::default().open(&cluster).await;
     assert!(vault.sources()[1].closed);
-    assert!(write(&vault).await.is_err());
-    assert!(vault.put_source(folder(1, "Again")).await.is_err());
-    assert!(vault.close_source(source(1)).await.is_err());
+    for refused in [
+        write(&vault).await,
+        vault.put_source(folder(1, "Again")).await.map(drop),
+        vault.close_source(source(1)).await.map(drop),
+    ] {
+        let error = refused.expect_err("it is closed");
+        assert_eq!(error.code(), Some(ErrorCode::InvalidEnvelope), "{error}");
+    }
     assert_eq!(vault.list(source(1), &path("")).await.expect("its snapshot stays"), []);
     Device::default().open(&cluster).await;
 }
