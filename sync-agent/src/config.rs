@@ -1,5 +1,6 @@
 //! The agent's own configuration. What concerns a folder is in the vault's signed settings, not here.
 
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,7 +11,7 @@ use crate::engine::{Bandwidth, Pace};
 use crate::state::read_file;
 
 /// Polling looks at everything this often.
-const POLL_SECONDS: u64 = 60;
+const POLL_SECONDS: NonZeroU64 = NonZeroU64::new(60).expect("60 is not 0");
 
 /// `agent.toml`. Every field may be left out.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -23,7 +24,7 @@ pub struct Config {
     /// Seconds between scans of everything, which find what no event told.
     pub full_scan_seconds: u64,
     /// The same where changes are only noticed by scans.
-    pub poll_seconds: u64,
+    pub poll_seconds: NonZeroU64,
     /// Bytes a second that are sent at most.
     pub upload_limit: Bandwidth,
     /// Folders that are never backed up, wherever they lie.
@@ -112,7 +113,7 @@ impl Config {
 
     /// How long things wait, with events or without.
     pub fn pace(&self, is_polling: bool) -> Pace {
-        let full_scan_seconds = if is_polling { self.poll_seconds } else { self.full_scan_seconds };
+        let full_scan_seconds = if is_polling { self.poll_seconds.get() } else { self.full_scan_seconds };
         Pace { quiet_ms: self.quiet_seconds * 1000, full_scan_ms: full_scan_seconds * 1000 }
     }
 }
@@ -199,5 +200,6 @@ mod tests {
             std::error::Error::source(&error).unwrap().to_string().contains("unknown field `quiet_secs`")
         );
         assert!(parse("upload_limit = \"fast\"").is_err());
+        assert!(parse("poll_seconds = 0").is_err(), "it would scan all the time");
     }
 }

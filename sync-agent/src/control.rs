@@ -5,6 +5,7 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use protocol::id::SourceId;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,9 @@ use crate::report::{AgentReport, DryRunReport};
 /// Bytes of a question: paths and patterns.
 const REQUEST_BYTES_MAX: u64 = 1 << 20;
 
+/// The wait after somebody could not be let in.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+
 /// What may be asked of an agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", content = "with", rename_all = "snake_case")]
@@ -26,6 +30,7 @@ pub enum Request {
     /// Back a folder up from now on.
     AddFolder {
         /// Where it is.
+        #[serde(with = "crate::native_path")]
         path: PathBuf,
         /// What to call it, if not by its path.
         name: Option<String>,
@@ -37,22 +42,23 @@ pub enum Request {
         one_file_system: bool,
     },
     /// No longer back a folder up. Its snapshots stay.
-    RemoveFolder(PathBuf),
+    RemoveFolder(#[serde(with = "crate::native_path")] PathBuf),
     /// Make no snapshots of a folder for now.
-    PauseFolder(PathBuf),
+    PauseFolder(#[serde(with = "crate::native_path")] PathBuf),
     /// Make them again.
-    ResumeFolder(PathBuf),
+    ResumeFolder(#[serde(with = "crate::native_path")] PathBuf),
     /// What vanished from a folder may vanish from its next snapshot.
-    ConfirmFolder(PathBuf),
+    ConfirmFolder(#[serde(with = "crate::native_path")] PathBuf),
     /// What would be left out?
     DryRun {
         /// Of which folder.
+        #[serde(with = "crate::native_path")]
         path: PathBuf,
         /// By these patterns, or by those that the folder has.
         exclude: Option<Vec<String>>,
     },
     /// Back a folder up now, and answer when that is done.
-    BackUp(PathBuf),
+    BackUp(#[serde(with = "crate::native_path")] PathBuf),
 }
 
 /// One line of an answer. The last one is [`Reply::Done`] or [`Reply::Failed`].
@@ -98,6 +104,7 @@ pub enum Answer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupReport {
     /// The folder.
+    #[serde(with = "crate::native_path")]
     pub path: PathBuf,
     /// Its source.
     pub source: SourceId,
@@ -144,8 +151,15 @@ pub fn listen(path: &Path, questions: mpsc::UnboundedSender<Question>) -> io::Re
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer(stream, questions.clone()));
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => drop(tokio::spawn(answer(stream, questions.clone()))),
+                Err(error) => {
+                    // As when no more files may be open: later it goes on.
+                    tracing::warn!(%error, "somebody on this machine could not ask");
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                }
+            }
         }
     });
     Ok(())
@@ -201,4 +215,30 @@ pub async fn ask(
         on_reply(&reply);
     }
     Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the agent stopped before it was done"))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+
+    use super::*;
+
+    #[test]
+    fn paths_that_are_not_utf8_are_asked_for_and_told_like_all_others() {
+        let paths: [PathBuf; 2] = ["/home/é".into(), OsString::from_vec(b"/home/caf\xe9".to_vec()).into()];
+        for path in paths {
+            let exclude = None;
+            for request in [Request::BackUp(path.clone()), Request::DryRun { path: path.clone(), exclude }] {
+                let line = serde_json::to_string(&request).unwrap();
+                assert_eq!(serde_json::from_str::<Request>(&line).unwrap(), request, "{line}");
+            }
+        }
+        let line = serde_json::to_value(Request::BackUp("/home/me".into())).unwrap();
+        assert_eq!(line["with"], "/home/me");
+        let raw = Request::BackUp(OsString::from_vec(b"/\xff".to_vec()).into());
+        let line = serde_json::to_value(raw).unwrap();
+        assert_eq!(line["with"], serde_json::json!({ "text": "/\u{fffd}", "hex": "2fff" }));
+    }
 }

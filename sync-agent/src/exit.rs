@@ -2,15 +2,15 @@
 
 use std::process::ExitCode;
 
-/// What the program's end tells its caller.
+/// What the program's end tells its caller, from good to bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// All is well.
     Ok,
-    /// It failed.
-    Failed,
     /// A snapshot was made, but some files could not be read.
     Incomplete,
+    /// It failed.
+    Failed,
     /// This machine is not enrolled, so there is nothing to work with.
     NotEnrolled,
     /// The keys do not open, or the device was revoked.
@@ -35,7 +35,7 @@ impl Exit {
     /// From [`Self::code`]; what no code stands for is a failure.
     pub fn from_code(code: u8) -> Self {
         let all =
-            [Self::Ok, Self::Failed, Self::Incomplete, Self::NotEnrolled, Self::WrongKey, Self::Interrupted];
+            [Self::Ok, Self::Incomplete, Self::Failed, Self::NotEnrolled, Self::WrongKey, Self::Interrupted];
         all.into_iter().find(|exit| exit.code() == code).unwrap_or(Self::Failed)
     }
 }
@@ -43,5 +43,16 @@ impl Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_worse_than_files_that_could_not_be_read() {
+        assert_eq!(Exit::Failed.max(Exit::Incomplete).code(), 1);
+        assert_eq!(Exit::Incomplete.max(Exit::Ok).code(), 3);
     }
 }

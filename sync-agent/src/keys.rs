@@ -1,5 +1,5 @@
-//! The device's keys on this machine: a sealed file, whose key is in the operating system's keyring where there is
-//! one, else in another file that only its owner may read, or comes from whoever starts the agent.
+//! The device's keys on this machine: a sealed file, whose key is in another file that only its owner may read, or
+//! comes from whoever starts the agent.
 
 use crypto::Backend;
 use crypto::Salt;
@@ -21,7 +21,7 @@ pub enum KeysError {
     #[error("this machine is not enrolled yet: run `triplicate-agent enroll`")]
     NotEnrolled,
     /// The key of the seal is missing.
-    #[error("the key of {} is missing: neither {KEY_VARIABLE} nor the keyring nor {} has it", .0.keys().display(), .0.seal_key().display())]
+    #[error("the key of {} is missing: neither {KEY_VARIABLE} nor {} has it", .0.keys().display(), .0.seal_key().display())]
     NoKey(StateDir),
     /// It is not a key.
     #[error("the key of the device's keys is not 64 hex digits")]

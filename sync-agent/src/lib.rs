@@ -11,6 +11,7 @@ pub mod engine;
 pub mod exit;
 pub mod index;
 pub mod keys;
+mod native_path;
 pub mod output;
 pub mod platform;
 pub mod report;

@@ -37,6 +37,7 @@ pub struct FolderReport {
     /// What its owner calls it.
     pub name: String,
     /// Where it is.
+    #[serde(with = "crate::native_path")]
     pub path: PathBuf,
     /// What happens in it now.
     pub activity: Activity,

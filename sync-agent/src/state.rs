@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::platform::random;
+
 /// The state folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -55,7 +57,7 @@ impl StateDir {
         self.0.join("device.keys")
     }
 
-    /// The key of that seal, where no keyring keeps it.
+    /// The key of that seal, where whoever starts the agent does not bring it.
     pub fn seal_key(&self) -> PathBuf {
         self.0.join("seal.key")
     }
@@ -95,11 +97,16 @@ impl StateDir {
 /// Replaces a file that only its owner may read, all of it or nothing, synced to the disk.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
     let replace = || {
-        let new = path.with_extension("new");
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&new, path)?;
+        // Two that write at once must not write into each other's file.
+        let new = path.with_extension(format!("{}.new", hex::encode(random::<8>())));
+        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new)?;
+        let written =
+            file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&new, path));
+        if let Err(error) = written {
+            // Why it stays behind matters less than why it was not written.
+            let _ = fs::remove_file(&new);
+            return Err(error);
+        }
         File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
     };
     replace().map_err(|source| StateError::Io { path: path.to_owned(), source })

@@ -4,6 +4,7 @@
 //! and a set of paths needs neither the pairing of renames nor the queue of every event that one would keep.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +16,7 @@ use tokio::sync::Notify;
 use crate::scan::TreePath;
 
 /// Paths of one folder that are remembered one by one; beyond, all of the folder is looked at.
-const PATHS_MAX: usize = 10_000;
+pub const PATHS_MAX: usize = 10_000;
 
 /// Which part of a folder may have changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +127,17 @@ fn is_limit(error: &notify::Error) -> bool {
     }
 }
 
+/// Whether an error tells of the folder that it names, and of no other.
+fn is_of_one_folder(error: &notify::Error) -> bool {
+    match &error.kind {
+        ErrorKind::PathNotFound => true,
+        ErrorKind::Io(error) => {
+            matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
+        }
+        _ => false,
+    }
+}
+
 /// Watches folders, and tells [`Hints`].
 pub struct Watcher {
     inner: RecommendedWatcher,
@@ -150,12 +162,43 @@ impl Watcher {
     /// # Errors
     /// Then it is not watched.
     pub fn watch(&mut self, source: SourceId, folder: &Path) -> Result<(), WatchError> {
-        self.hints.lock().insert(source, (folder.to_owned(), None));
-        let watched = self.inner.watch(folder, RecursiveMode::Recursive);
-        watched.map_err(|error| {
+        self.hints.lock().entry(source).or_insert_with(|| (folder.to_owned(), None));
+        self.watch_all(folder).map_err(|error| {
             self.unwatch(source);
             watch_error(folder, error)
         })
+    }
+
+    /// Watches a folder again that is watched already: its watches may lie on what was renamed or replaced since. What
+    /// happens meanwhile is not heard.
+    ///
+    /// # Errors
+    /// Then it is no longer watched.
+    pub fn renew(&mut self, source: SourceId, folder: &Path) -> Result<(), WatchError> {
+        // An error says that it was not watched.
+        let _ = self.inner.unwatch(folder);
+        self.watch(source, folder)
+    }
+
+    /// One folder in it that is gone, or that may not be read, ends the system's own walk; the others are watched one
+    /// by one then.
+    fn watch_all(&mut self, folder: &Path) -> notify::Result<()> {
+        match self.inner.watch(folder, RecursiveMode::Recursive) {
+            Err(error) if is_of_one_folder(&error) && error.paths.iter().all(|path| path != folder) => {
+                for entry in std::fs::read_dir(folder).map_err(notify::Error::io)?.flatten() {
+                    if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                        continue;
+                    }
+                    match self.watch_all(&entry.path()) {
+                        Err(error) if !is_of_one_folder(&error) => return Err(error),
+                        // The scan notes what cannot be read.
+                        _ => {}
+                    }
+                }
+                Ok(())
+            }
+            watched => watched,
+        }
     }
 
     /// No longer watches a folder.
@@ -242,6 +285,39 @@ mod tests {
         hints.hear(Err(notify::Error::new(ErrorKind::MaxFilesWatch)));
         hints.hear(Ok(created("/a/x")));
         assert_eq!(hints.take(), [(source(1), Hint::LimitReached), (source(2), Hint::LimitReached)]);
+    }
+
+    #[test]
+    fn a_subfolder_that_cannot_be_read_is_an_error_of_its_own() {
+        let error = |kind: io::ErrorKind| notify::Error::io(kind.into()).add_path("/a/b".into());
+        assert!(is_of_one_folder(&error(io::ErrorKind::PermissionDenied)));
+        assert!(is_of_one_folder(&notify::Error::path_not_found()));
+        assert!(!is_of_one_folder(&notify::Error::new(ErrorKind::MaxFilesWatch)));
+        assert!(!is_of_one_folder(&error(io::ErrorKind::OutOfMemory)));
+    }
+
+    /// The system's own events, in their own time.
+    #[tokio::test]
+    async fn a_folder_that_was_replaced_is_heard_again_once_its_watch_is_renewed() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("disk");
+        std::fs::create_dir(&folder).unwrap();
+        let hints = Arc::new(Hints::default());
+        let mut watcher = Watcher::new(hints.clone()).unwrap();
+        watcher.watch(source(1), &folder).unwrap();
+        std::fs::rename(&folder, place.path().join("old")).unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        watcher.renew(source(1), &folder).unwrap();
+        hints.take();
+        std::fs::write(folder.join("file"), b"x").unwrap();
+        let file = TreePath::from_relative("file".as_ref()).unwrap();
+        loop {
+            hints.arrived().await;
+            let heard = hints.take();
+            if heard.iter().any(|(_, hint)| matches!(hint, Hint::Paths(paths) if paths.contains(&file))) {
+                break;
+            }
+        }
     }
 
     /// The system's own events, in their own time.

@@ -68,6 +68,12 @@ fn entries_come_in_the_order_of_their_paths_and_links_are_kept_not_followed() {
 }
 
 #[test]
+fn what_a_killed_restore_leaves_is_not_backed_up() {
+    let folder = Folder::new(&[("a", b""), ("d/.triplicate-restore-0123456789abcdef", b"half")]);
+    assert_eq!(folder.entries(&[]), ["a", "d"]);
+}
+
+#[test]
 fn names_that_are_not_utf8_and_names_of_255_bytes_are_kept() {
     let folder = Folder::new(&[]);
     let raw = b"caf\xe9-\xff".to_vec();
@@ -220,6 +226,7 @@ impl Compared {
             Difference::New(path, _) => format!("new {path}"),
             Difference::Changed(path, ..) => format!("changed {path}"),
             Difference::Removed(path, _) => format!("removed {path}"),
+            Difference::LeftOut(path, _) => format!("left out {path}"),
             Difference::Kept(path, _) => format!("kept {path}"),
             Difference::Note(note) => format!("note {}", note.path),
         };
@@ -267,7 +274,8 @@ fn a_folder_that_is_gone_or_left_out_by_now_is_removed_with_all_that_was_in_it()
     let it = Compared::new(&[("d/a", b"1"), ("d/b/c", b"2"), ("d!", b"3")]);
     it.take_in();
     let removed = ["removed d", "removed d/a", "removed d/b", "removed d/b/c"];
-    assert_eq!(it.words("", &["/d"])[..4], removed);
+    let left_out = ["left out d", "left out d/a", "left out d/b", "left out d/b/c"];
+    assert_eq!(it.words("", &["/d"])[..4], left_out);
     assert_eq!(it.words("d/b", &["/d"]), ["removed d/b", "removed d/b/c"]);
     fs::remove_dir_all(it.folder.path().join("d")).unwrap();
     assert_eq!(it.words("", &[]), [&removed[..], &["same d!"]].concat());

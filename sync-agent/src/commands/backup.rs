@@ -21,7 +21,7 @@ pub struct Args {
     path: Option<PathBuf>,
 }
 
-/// Backs up one folder after the other.
+/// Backs up one folder after the other; one that fails keeps no other from it.
 pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let paths = match &args.path {
         Some(path) => vec![absolute(path)?],
@@ -33,9 +33,17 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     }
     let mut worst = Exit::Ok;
     for path in paths {
-        worst = worst.max(tokio::select! {
-            exit = back_up(context, path) => exit?,
+        let item = path.display().to_string();
+        let ended = tokio::select! {
+            ended = back_up(context, path) => ended,
             _ = tokio::signal::ctrl_c() => return Ok(Exit::Interrupted),
+        };
+        worst = worst.max(match ended {
+            Err(failure) if args.path.is_none() => {
+                context.output.problem(&item, &failure.message);
+                failure.exit
+            }
+            ended => ended?,
         });
     }
     Ok(worst)

@@ -48,8 +48,11 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
 pub(super) async fn enroll(context: &Context, link: &EnrolmentLink) -> anyhow::Result<()> {
     let host = host();
     context.output.line(format!("Asking {} to admit {host}. Confirm it in the web app.", link.origin()));
-    let store = context.client(link.origin()).enrol(link, &host).await?;
+    let client = context.client(link.origin())?;
+    let store = client.enrol(link, &host).await?;
+    // Nobody can grant them again: they are kept before anything else can fail.
     keys::save(&context.state, &store).await?;
+    client.open_device(&store).await?;
     context.output.line(format!("{host} is enrolled as device {}.", store.device));
     context.output.object(&serde_json::json!({ "device": store.device, "origin": store.origin }));
     Ok(())

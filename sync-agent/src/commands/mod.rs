@@ -61,6 +61,8 @@ impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         let exit = match error.downcast_ref::<KeysError>() {
             Some(KeysError::NotEnrolled) => Exit::NotEnrolled,
+            // A disk that does not answer is not a key that does not open: it may answer later.
+            Some(KeysError::State(_)) => Exit::Failed,
             Some(_) => Exit::WrongKey,
             None if is_not_admitted(&error) => Exit::WrongKey,
             None => Exit::Failed,
@@ -92,8 +94,11 @@ impl Context {
     }
 
     /// A client of a coordinator.
-    pub fn client(&self, origin: &str) -> Client {
-        Client::new(origin, Rc::new(Native::new(self.state.pin())))
+    ///
+    /// # Errors
+    /// If what was verified before cannot be read.
+    pub fn client(&self, origin: &str) -> anyhow::Result<Client> {
+        Ok(Client::new(origin, Rc::new(Native::new(self.state.pin())?)))
     }
 
     /// Signs in as the device and opens its vault.
@@ -101,12 +106,10 @@ impl Context {
     /// # Errors
     /// [`KeysError`] without keys; else those of the client and the index.
     pub async fn open(&self, store: &DeviceStore) -> anyhow::Result<Parts> {
-        let account = self.client(&store.origin).open_device(store).await?;
+        let account = self.client(&store.origin)?.open_device(store).await?;
         let vault = account.open_vault().await?;
         let first = store.vaults.first().context("the device was admitted to no vault")?;
         let index = Index::open(&self.state.index())?;
-        let mut own = vec![self.state.path().to_owned()];
-        own.extend(self.config.never.iter().cloned());
         Ok(Parts {
             account,
             vault,
@@ -116,8 +119,13 @@ impl Context {
             host: host(),
             index: Arc::new(index),
             config: self.config.clone(),
-            own,
+            own: self.own_folders(),
         })
+    }
+
+    /// Folders that are never backed up.
+    pub(crate) fn own_folders(&self) -> Vec<PathBuf> {
+        std::iter::once(self.state.path().to_owned()).chain(self.config.never.iter().cloned()).collect()
     }
 
     /// Asks the running agent, or does what it would do.

@@ -81,7 +81,7 @@ pub(super) fn names(path: &[u8]) -> Vec<Vec<u8>> {
 /// [`keys::KeysError`] without keys; else those of the client.
 pub(super) async fn open_vaults(context: &Context) -> anyhow::Result<Vec<Vault>> {
     let store = keys::load(&context.state).await?;
-    let account = context.client(&store.origin).open_device(&store).await?;
+    let account = context.client(&store.origin)?.open_device(&store).await?;
     Ok(account.open_vaults().await?)
 }
 

@@ -47,6 +47,14 @@ impl EngineError {
         matches!(self, Self::Client(client::Error::NotAdmitted(_) | client::Error::UnknownEpoch(_)))
     }
 
+    /// What is wrong with the index, if that is it.
+    pub fn index_error(&self) -> Option<&IndexError> {
+        match self {
+            Self::Index(error) | Self::Scan(ScanError::Index(error)) => Some(error),
+            _ => None,
+        }
+    }
+
     /// The error with all that caused it, in one line.
     pub fn chain(&self) -> String {
         Self::chain_of(self)

@@ -30,12 +30,14 @@ pub(super) struct Folder {
     pub(super) overflows: u64,
     /// Entries that could not be backed up, of the last scan of everything.
     pub(super) problems: Vec<Problem>,
-    pub(super) unreadable: u64,
     /// Why the last attempt failed.
     pub(super) failure: Option<String>,
-    /// Who waits for the next backup's end.
-    pub(super) waiting: Vec<mpsc::UnboundedSender<Reply>>,
+    /// Who waits for the end of a backup that did not begin yet.
+    pub(super) waiting: Vec<Waiting>,
 }
+
+/// Somebody who is told when a backup ends.
+pub(super) type Waiting = mpsc::UnboundedSender<Reply>;
 
 /// How far the backup under way is.
 #[derive(Default)]
@@ -54,7 +56,6 @@ impl Folder {
             polling: None,
             overflows: 0,
             problems: Vec::new(),
-            unreadable: 0,
             failure: None,
             waiting: Vec::new(),
         }
@@ -76,7 +77,6 @@ impl Folder {
         if out.is_full_scan {
             self.problems.clear();
         }
-        self.unreadable = out.unreadable;
         let room = PROBLEMS_MAX.saturating_sub(self.problems.len());
         let new = out.notes.iter().take(room);
         self.problems
@@ -98,7 +98,7 @@ impl Folder {
             proven_ms: state.proven_ms,
             queued: self.schedule.queued(),
             overflows: self.overflows,
-            unreadable: self.unreadable,
+            unreadable: state.unreadable,
             failure: self.failure.clone(),
             problems: self.problems.clone(),
         }

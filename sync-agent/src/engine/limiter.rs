@@ -105,10 +105,11 @@ impl Limiter {
         Self { bandwidth, busy_until_us: 0 }
     }
 
-    /// How many milliseconds to wait before `bytes` may be sent. They count as sent.
-    pub fn wait_ms(&mut self, bytes: u64, now_ms: u64) -> u64 {
+    /// How many milliseconds to wait before `bytes` may be sent. They count as sent. `now_ms` never goes back;
+    /// `wall_ms` says which of the day's limits holds.
+    pub fn wait_ms(&mut self, bytes: u64, now_ms: u64, wall_ms: u64) -> u64 {
         let this_us = now_ms.saturating_mul(1000);
-        let Some(limit) = self.bandwidth.at(now_ms) else {
+        let Some(limit) = self.bandwidth.at(wall_ms) else {
             self.busy_until_us = this_us;
             return 0;
         };
@@ -148,6 +149,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_wall_clock_that_is_set_back_does_not_stop_sending() {
+        let mut limiter = Limiter::new("1K".parse().unwrap());
+        let day_ms = 24 * 3_600_000;
+        assert_eq!(limiter.wait_ms(1024, 0, 10 * day_ms), 0);
+        assert_eq!(limiter.wait_ms(1024, 1_000, day_ms), 0, "a second later, whatever the wall clock says");
+    }
+
     proptest! {
         /// Whatever is sent and whenever, no second carries more than the limit and one piece.
         #[test]
@@ -160,7 +169,7 @@ mod tests {
             let mut sent: Vec<(u64, u64)> = Vec::new();
             for (idle, bytes) in sends {
                 now += idle;
-                now += limiter.wait_ms(bytes, now);
+                now += limiter.wait_ms(bytes, now, 0);
                 sent.push((now, bytes));
             }
             for (start, _) in &sent {

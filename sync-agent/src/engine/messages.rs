@@ -6,7 +6,7 @@ use protocol::messages::Message;
 
 use super::requests::run_dry;
 use super::{Engine, Happened, Parts};
-use crate::platform::now_ms;
+use crate::platform::boot_ms;
 use crate::report::AgentReport;
 use crate::scan::{DryRun, Exclude};
 
@@ -53,11 +53,11 @@ impl Engine {
             ToDevice::SyncNow { source } => {
                 if let Some(folder) = self.folders.get_mut(&source) {
                     tracing::info!(source = %source.short(), "asked for by the web app");
-                    folder.schedule.ask(now_ms());
+                    folder.schedule.ask(boot_ms());
                 }
             }
             ToDevice::Report => {
-                self.listeners = Listeners { until_ms: now_ms() + LISTEN_MS, told_ms: 0, told: None };
+                self.listeners = Listeners { until_ms: boot_ms() + LISTEN_MS, told_ms: 0, told: None };
             }
             ToDevice::DryRun { id, source, exclude, larger_than } => {
                 let Some(folder) = self.folders.get(&source) else { return };
@@ -88,7 +88,7 @@ impl Engine {
 
     /// Tells whoever looks on what changed.
     pub(super) fn tell_listeners(&mut self) {
-        let now = now_ms();
+        let now = boot_ms();
         if !self.listeners.are_there(now) || now < self.listeners.told_ms + TELL_EVERY_MS {
             return;
         }

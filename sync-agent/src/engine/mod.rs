@@ -11,6 +11,7 @@ mod read;
 mod rebuild;
 mod requests;
 mod schedule;
+mod settle;
 mod snapshot;
 
 pub use error::EngineError;
@@ -34,15 +35,15 @@ use tokio::sync::mpsc;
 use crate::config::{Config, Watch};
 use crate::control::{BackupReport, Question, Reply};
 use crate::exit::Exit;
-use crate::index::{Hold, Index};
-use crate::platform::now_ms;
+use crate::index::{Hold, Index, IndexError};
+use crate::platform::{boot_ms, now_ms};
 use crate::report::AgentReport;
 use crate::watch::{Hint, Hints, WatchError, Watcher};
-use folder::{Folder, Meter};
+use folder::{Folder, Meter, Waiting};
 use messages::Listeners;
 use snapshot::{BackedUp, Backup};
 
-/// The longest sleep: clocks jump, and a sleep does not notice.
+/// The longest sleep: a machine that sleeps itself does not count it.
 const TICK_MAX: Duration = Duration::from_secs(30);
 
 /// What the engine works with. Cheap to clone.
@@ -111,6 +112,8 @@ struct Working {
     work: Work,
     started_ms: u64,
     meter: Meter,
+    /// Who asked before it began, and so is answered by its end.
+    waiting: Vec<Waiting>,
     future: LocalBoxFuture<'static, Result<BackedUp, EngineError>>,
 }
 
@@ -179,8 +182,8 @@ impl Engine {
                 Some(question) = questions.recv() => Event::Question(question),
                 Some(happened) = self.beside.next() => Event::Happened(happened),
                 Some(event) = server.next() => Event::Server(event),
-                () = hints.arrived() => Event::Hints,
                 result = finished(&mut self.working) => Event::Finished(result),
+                () = hints.arrived() => Event::Hints,
                 () = tokio::time::sleep(sleep) => Event::Tick,
             };
             match event {
@@ -199,11 +202,11 @@ impl Engine {
     fn until_due(&self) -> Duration {
         if self.working.is_some() {
             // The meter moves, and listeners want to see it.
-            return if self.listeners.are_there(now_ms()) { Duration::from_secs(1) } else { TICK_MAX };
+            return if self.listeners.are_there(boot_ms()) { Duration::from_secs(1) } else { TICK_MAX };
         }
         let due = self.folders.values().filter(|folder| self.may_work(folder));
         let due = due.map(|folder| folder.schedule.due_at_ms()).min().unwrap_or(u64::MAX);
-        Duration::from_millis(due.saturating_sub(now_ms())).min(TICK_MAX)
+        Duration::from_millis(due.saturating_sub(boot_ms())).min(TICK_MAX)
     }
 
     fn may_work(&self, folder: &Folder) -> bool {
@@ -216,7 +219,7 @@ impl Engine {
         if self.working.is_some() {
             return;
         }
-        let now = now_ms();
+        let now = boot_ms();
         let may_work = self.folders.iter().filter(|(_, folder)| self.may_work(folder));
         let next = may_work.min_by_key(|(_, folder)| folder.schedule.due_at_ms()).map(|(source, _)| *source);
         let Some((source, folder)) = next.and_then(|source| Some((source, self.folders.get_mut(&source)?)))
@@ -224,11 +227,9 @@ impl Engine {
             return;
         };
         let Some(work) = folder.schedule.take(now) else { return };
-        let is_held = self.parts.index.folder(&source).is_ok_and(|state| state.hold.is_some());
-        let work = match work {
-            // What vanished must not be overlooked because something else changed.
-            Work::Paths(_) if is_held => Work::Everything { freshness: false },
-            work => work,
+        let waiting = match work {
+            Work::Everything { .. } => std::mem::take(&mut folder.waiting),
+            Work::Paths(_) => Vec::new(),
         };
         let meter = Meter::default();
         let future: LocalBoxFuture<'static, _> = match folder.target(self.parts.own.clone()) {
@@ -245,13 +246,15 @@ impl Engine {
             ),
             Err(error) => Box::pin(async { Err(error.into()) }),
         };
-        self.working = Some(Working { source, work, started_ms: now, meter, future });
+        self.working = Some(Working { source, work, started_ms: now, meter, waiting, future });
     }
 
     fn finish_work(&mut self, result: Result<BackedUp, EngineError>) -> Result<(), EngineError> {
-        let Some(Working { source, work, started_ms, .. }) = self.working.take() else { return Ok(()) };
+        let Some(Working { source, work, started_ms, waiting, .. }) = self.working.take() else {
+            return Ok(());
+        };
         let Some(folder) = self.folders.get_mut(&source) else { return Ok(()) };
-        let now = now_ms();
+        let now = boot_ms();
         let out = match result {
             Ok(out) => out,
             Err(EngineError::Client(error @ client::Error::NotAdmitted(_))) => return Err(error.into()),
@@ -261,42 +264,63 @@ impl Engine {
                 self.online = !error.is_offline();
                 folder.schedule.done(work, Outcome::Failed, now);
                 let exit = if error.is_missing_key() { Exit::WrongKey } else { Exit::Failed };
-                for waiting in folder.waiting.drain(..) {
+                for waiting in waiting {
                     // Whoever asked may have gone.
                     let _ = waiting.send(Reply::Failed { exit: exit.code(), message: message.clone() });
                 }
                 folder.failure = Some(message);
-                return Ok(());
+                // An index that failed once answers nothing more until it is opened again, by the next run.
+                return if error.index_error().is_some() { Err(self.give_up_index(error)) } else { Ok(()) };
             }
         };
         self.online = true;
         folder.failure = None;
         folder.note(&out);
         let hold = out.hold.clone();
+        let was_held = out.was_held;
         self.parts.index.update_folder(&source, |state| match (&hold, &state.hold) {
             (None, _) if out.is_full_scan => state.hold = None,
             (Some(new), Some(old)) if old.reason == *new => {}
-            (Some(new), _) => state.hold = Some(Hold { reason: new.clone(), since_ms: now }),
+            (Some(new), _) => state.hold = Some(Hold { reason: new.clone(), since_ms: now_ms() }),
             (None, _) => {}
         })?;
-        let outcome = if out.seq.is_some() { Outcome::Committed } else { Outcome::Unchanged };
+        let outcome = match (&out.hold, out.seq) {
+            (Some(_), _) => Outcome::Held,
+            (None, Some(_)) => Outcome::Committed,
+            (None, None) => Outcome::Unchanged,
+        };
         folder.schedule.done(work, outcome, now);
         if outcome == Outcome::Committed {
             let (new, changed, removed) = (out.counts.new, out.counts.changed, out.counts.removed);
             tracing::info!(folder = %folder.path.display(), seq = out.seq, new, changed, removed, "backed up");
         }
-        requests::answer_waiting(folder, &out, now - started_ms);
+        requests::answer_waiting(folder, waiting, &out, now.saturating_sub(started_ms));
+        if out.is_elsewhere || outcome != Outcome::Held && was_held {
+            folder.schedule.hint(Hint::Everything, now);
+            self.renew_watch(source);
+        }
         Ok(())
     }
 
+    /// A damaged index would stop the next run too; without one, it makes another.
+    fn give_up_index(&self, error: EngineError) -> EngineError {
+        if error.index_error().is_some_and(IndexError::is_damage)
+            && let Err(error) = self.parts.index.set_aside()
+        {
+            tracing::error!(%error, "the damaged index stays where it is");
+        }
+        error
+    }
+
     fn take_hints(&mut self) {
-        let now = now_ms();
+        let now = boot_ms();
         for (source, hint) in self.hints.take() {
             let Some(folder) = self.folders.get_mut(&source) else { continue };
             match &hint {
                 Hint::Everything => {
                     folder.overflows += 1;
                     tracing::warn!(folder = %folder.path.display(), "events were lost; everything is scanned");
+                    self.renew_watch(source);
                 }
                 Hint::LimitReached => self.poll(source, WatchError::LimitReached.to_string()),
                 Hint::Paths(_) => {}
@@ -304,6 +328,22 @@ impl Engine {
             if let Some(folder) = self.folders.get_mut(&source) {
                 folder.schedule.hint(hint, now);
             }
+        }
+    }
+
+    /// Its watches may lie on what is no longer there. What happens meanwhile is not heard: everything is to be looked
+    /// at after this.
+    fn renew_watch(&mut self, source: SourceId) {
+        let (Some(watcher), Some(folder)) = (&mut self.watcher, self.folders.get_mut(&source)) else {
+            return;
+        };
+        match watcher.renew(source, &folder.path) {
+            Ok(()) if folder.polling.is_some() => {
+                folder.schedule.set_pace(self.parts.config.pace(false));
+                folder.polling = None;
+            }
+            Ok(()) => {}
+            Err(error) => self.poll(source, EngineError::chain_of(&error)),
         }
     }
 
@@ -322,7 +362,7 @@ impl Engine {
 
     /// Takes over which folders there are, and how they are to be backed up.
     fn read_settings(&mut self) {
-        let now = now_ms();
+        let now = boot_ms();
         let sources = self.parts.vault.settings().sources;
         let own: BTreeMap<SourceId, client::Source> = sources
             .into_iter()
@@ -355,7 +395,7 @@ impl Engine {
     fn add_folder(&mut self, settings: client::Source, now: u64) {
         let source = settings.source;
         let state = self.parts.index.folder(&source).unwrap_or_default();
-        let since_commit = state.backup_ms.map(|at| now.saturating_sub(at));
+        let since_commit = state.backup_ms.map(|at| now_ms().saturating_sub(at));
         let schedule = Schedule::new(self.parts.config.pace(false), now, since_commit);
         let folder = Folder::new(settings, schedule);
         let path = folder.path.clone();
@@ -373,7 +413,7 @@ impl Engine {
 
     /// How everything is.
     fn report(&self) -> AgentReport {
-        let now = now_ms();
+        let now = boot_ms();
         let folders = self.folders.iter().map(|(source, folder)| {
             let state = self.parts.index.folder(source).unwrap_or_default();
             let meter = self.working.as_ref().filter(|working| working.source == *source);

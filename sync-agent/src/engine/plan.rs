@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use protocol::id::SourceId;
 
-use super::deletions::is_mass_deletion;
+use super::deletions::{Vanished, is_mass_deletion};
 use super::schedule::Work;
-use crate::index::{FolderState, HoldReason, Index, Record};
+use super::settle::settled;
+use crate::index::{FolderState, HoldReason, Index, Record, RowChange};
 use crate::scan::{
     Compare, Difference, Exclude, Kind, Meta, Note, Reason, Root, ScanError, Seen, TreePath, Walk,
 };
@@ -54,6 +55,10 @@ pub(super) struct Findings {
     pub(super) failures: u64,
     pub(super) seen: Seen,
     pub(super) counts: Counts,
+    /// What a mass deletion is told by.
+    pub(super) vanished: Vanished,
+    /// Rows of files that were too fresh to be sure of, and are as they were.
+    pub(super) settled: Vec<RowChange>,
     /// The scan ended early: another part follows.
     pub(super) has_more: bool,
 }
@@ -89,6 +94,7 @@ impl Plan {
             }
         }
         found.pass_over_unreadable(&root);
+        found.settle(&root);
         Ok(Self { root, found })
     }
 
@@ -97,7 +103,7 @@ impl Plan {
         if state.is_confirmed {
             return None;
         }
-        let removed = self.found.counts.removed;
+        let removed = self.found.vanished.count();
         let is_elsewhere = state.place.is_some_and(|place| place != self.root.place());
         if is_elsewhere && state.files > 0 && removed >= state.files {
             return Some(HoldReason::Missing);
@@ -115,8 +121,17 @@ impl Findings {
         index: &Index,
         within: &TreePath,
     ) -> Result<(), ScanError> {
-        let walk = Walk::new(root, within)
-            .map_err(|source| ScanError::Root { path: target.path.clone(), source })?;
+        let walk = match Walk::new(root, within) {
+            Ok(walk) => walk,
+            Err(source) if within.is_root() => {
+                return Err(ScanError::Root { path: target.path.clone(), source });
+            }
+            // A folder above it may not be entered: what is known of it stays.
+            Err(error) => {
+                self.note(Note { path: within.clone(), reason: Reason::Unreadable(error.to_string()) });
+                return Ok(());
+            }
+        };
         let mut compare = Compare::new(walk, index.rows(&target.source, within)?);
         let mut cover: Option<TreePath> = None;
         for difference in &mut compare {
@@ -155,8 +170,12 @@ impl Findings {
 
     /// A file that may not be read is told of now, so that it alone never makes a snapshot.
     fn pass_over_unreadable(&mut self, root: &Root) {
-        let mut notes = Vec::new();
+        let mut notes: Vec<Note> = Vec::new();
         self.steps.retain(|step| match step {
+            // It stays what it was, with all that was in it.
+            Step::Remove { path, covered: true } => {
+                notes.last().is_none_or(|note| !path.is_within(&note.path))
+            }
             Step::Put(path, meta, _) if meta.kind == Kind::File => match root.check_readable(path) {
                 Ok(()) => true,
                 Err(error) => {
@@ -171,12 +190,34 @@ impl Findings {
         self.notes.append(&mut notes);
     }
 
+    /// Most files that are only too fresh to be sure of are as they were, and make no snapshot.
+    fn settle(&mut self, root: &Root) {
+        let (rows, counts) = (&mut self.settled, &mut self.counts);
+        self.steps.retain(|step| {
+            let Step::Put(path, meta, Some(row)) = step else { return true };
+            let Some(record) = settled(root, path, meta, row) else { return true };
+            counts.changed -= 1;
+            counts.unmodified += 1;
+            counts.bytes -= meta.size;
+            rows.push(RowChange::Put(path.clone(), record));
+            false
+        });
+    }
+
+    fn note(&mut self, note: Note) {
+        self.failures += u64::from(note.reason.is_failure());
+        if self.notes.len() < NOTES_MAX {
+            self.notes.push(note);
+        }
+    }
+
     fn take(&mut self, difference: Difference, cover: &mut Option<TreePath>) {
         match difference {
             Difference::Same(_, row) | Difference::Kept(_, row) => {
                 self.counts.unmodified += u64::from(row.meta.kind == Kind::File);
             }
             Difference::New(path, meta) => {
+                self.vanished.arrives(&meta);
                 if meta.kind == Kind::File {
                     self.counts.new += 1;
                     self.counts.bytes += meta.size;
@@ -188,26 +229,30 @@ impl Findings {
                     self.counts.changed += 1;
                     self.counts.bytes += meta.size;
                 }
+                if row.meta.inode != meta.inode {
+                    self.vanished.arrives(&meta);
+                }
                 if row.meta.kind == Kind::Directory && meta.kind != Kind::Directory {
                     *cover = Some(path.clone());
                 }
                 self.steps.push(Step::Put(path, meta, Some(row)));
             }
             Difference::Removed(path, row) => {
-                self.counts.removed += u64::from(row.meta.kind == Kind::File);
-                let covered = cover.as_ref().is_some_and(|cover| path.is_within(cover));
-                if !covered && row.meta.kind == Kind::Directory {
-                    *cover = Some(path.clone());
-                }
-                self.steps.push(Step::Remove { path, covered });
+                self.vanished.leaves(&row.meta);
+                self.remove(path, &row, cover);
             }
-            Difference::Note(note) => {
-                self.failures += u64::from(note.reason.is_failure());
-                if self.notes.len() < NOTES_MAX {
-                    self.notes.push(note);
-                }
-            }
+            Difference::LeftOut(path, row) => self.remove(path, &row, cover),
+            Difference::Note(note) => self.note(note),
         }
+    }
+
+    fn remove(&mut self, path: TreePath, row: &Record, cover: &mut Option<TreePath>) {
+        self.counts.removed += u64::from(row.meta.kind == Kind::File);
+        let covered = cover.as_ref().is_some_and(|cover| path.is_within(cover));
+        if !covered && row.meta.kind == Kind::Directory {
+            *cover = Some(path.clone());
+        }
+        self.steps.push(Step::Remove { path, covered });
     }
 }
 

@@ -15,7 +15,7 @@ use rustix::fs::{OFlags, fstat};
 
 use super::limiter::Limiter;
 use crate::index::{Record, StoredFile};
-use crate::platform::now_ms;
+use crate::platform::{boot_ms, now_ms, now_ns};
 use crate::scan::{Kind, Meta, Root, TreePath, read_xattrs};
 
 /// Files up to this size are read whole when they are opened.
@@ -102,7 +102,7 @@ pub(super) async fn read_metadata(root: &Arc<Root>, path: &TreePath, meta: Meta)
 }
 
 fn open(root: &Root, path: &TreePath) -> io::Result<Opened> {
-    let read_ns = i64::try_from(now_ms()).unwrap_or(i64::MAX / 1_000_000).saturating_mul(1_000_000);
+    let read_ns = now_ns();
     // A pipe that took the file's place must not keep the agent waiting for a writer.
     let file = File::from(root.open_beneath(path, OFlags::RDONLY | OFlags::NONBLOCK)?);
     let meta = Meta::from_stat(&fstat(&file)?).filter(|meta| meta.kind == Kind::File);
@@ -158,7 +158,7 @@ struct Reader {
 
 impl Reader {
     async fn wait_for(&self, bytes: usize) {
-        let wait_ms = self.limiter.borrow_mut().wait_ms(bytes as u64, now_ms());
+        let wait_ms = self.limiter.borrow_mut().wait_ms(bytes as u64, boot_ms(), now_ms());
         if wait_ms > 0 {
             tokio::time::sleep(Duration::from_millis(wait_ms)).await;
         }

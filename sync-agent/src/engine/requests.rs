@@ -7,12 +7,12 @@ use client::Source;
 use protocol::id::SourceId;
 use tokio::sync::mpsc;
 
-use super::folder::{Folder, exclude_of, is_own, path_of};
+use super::folder::{Folder, Waiting, exclude_of, is_own, path_of};
 use super::snapshot::BackedUp;
 use super::{Engine, EngineError, Happened, Parts, backup_report};
 use crate::control::{Answer, Question, Reply, Request};
 use crate::exit::Exit;
-use crate::platform::{now_ms, random};
+use crate::platform::{boot_ms, now_ms, random};
 use crate::scan::{DryRun, Exclude, Root, dry_run};
 
 impl Engine {
@@ -42,7 +42,7 @@ impl Engine {
     fn ask_for_backup(&mut self, path: &Path, replies: mpsc::UnboundedSender<Reply>) {
         match self.folders.values_mut().find(|folder| folder.path == path) {
             Some(folder) => {
-                folder.schedule.ask(now_ms());
+                folder.schedule.ask(boot_ms());
                 folder.waiting.push(replies);
             }
             None => failed(&replies, &EngineError::NoSuchFolder(path.display().to_string())),
@@ -56,15 +56,15 @@ impl Engine {
             state.is_confirmed = true;
             state.hold = None;
         })?;
-        folder.schedule.ask(now_ms());
+        folder.schedule.ask(boot_ms());
         Ok(())
     }
 }
 
 /// Tells those who wait for a folder's backup that it is there.
-pub(super) fn answer_waiting(folder: &mut Folder, out: &BackedUp, duration_ms: u64) {
+pub(super) fn answer_waiting(folder: &Folder, waiting: Vec<Waiting>, out: &BackedUp, duration_ms: u64) {
     let report = backup_report(folder, out, duration_ms);
-    for waiting in std::mem::take(&mut folder.waiting) {
+    for waiting in waiting {
         for note in &out.notes {
             let item = folder.path.join(note.path.to_path()).display().to_string();
             // Whoever asked may have gone.

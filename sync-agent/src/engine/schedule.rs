@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::scan::TreePath;
-use crate::watch::Hint;
+use crate::watch::{Hint, PATHS_MAX};
 
 const MINUTE_MS: u64 = 60_000;
 /// As a folder that nothing happens in is backed up: the commit shows that somebody looks after it.
@@ -13,6 +13,8 @@ const COMMITS_AT_ONCE: u64 = 5;
 /// The first wait after a failure; each next one is twice as long.
 const RETRY_FIRST_MS: u64 = 2_000;
 const RETRY_LAST_MS: u64 = 5 * MINUTE_MS;
+/// When a scan of everything is due while one is under way, unless somebody asks for another.
+const NEVER: u64 = u64::MAX;
 
 /// How long things wait, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub enum Outcome {
     Unchanged,
     /// A snapshot was committed.
     Committed,
+    /// Nothing was done: a person has to say something first, or the folder is not there.
+    Held,
     /// Not done: the network, a server or the disk.
     Failed,
 }
@@ -60,6 +64,10 @@ pub struct Schedule {
     credited_ms: u64,
     failures: u32,
     retry_at_ms: u64,
+    /// Somebody asked since the last [`Self::take`].
+    is_asked: bool,
+    /// A scan of everything says whether the folder may go on; hints wait for it.
+    is_held: bool,
 }
 
 impl Schedule {
@@ -77,13 +85,17 @@ impl Schedule {
             credited_ms: now_ms,
             failures: 0,
             retry_at_ms: 0,
+            is_asked: false,
+            is_held: false,
         }
     }
 
     /// Another pace from now on.
     pub fn set_pace(&mut self, pace: Pace) {
-        self.full_scan_at_ms =
-            (self.full_scan_at_ms + pace.full_scan_ms).saturating_sub(self.pace.full_scan_ms);
+        if self.full_scan_at_ms != NEVER {
+            let moved = self.full_scan_at_ms.saturating_add(pace.full_scan_ms);
+            self.full_scan_at_ms = moved.saturating_sub(self.pace.full_scan_ms);
+        }
         self.pace = pace;
     }
 
@@ -98,14 +110,15 @@ impl Schedule {
         self.pending = Some(match (before, hint) {
             (Hint::Paths(mut paths), Hint::Paths(more)) => {
                 paths.extend(more);
-                Hint::Paths(paths)
+                if paths.len() > PATHS_MAX { Hint::Everything } else { Hint::Paths(paths) }
             }
             _ => Hint::Everything,
         });
     }
 
-    /// Somebody wants all of it looked at now.
+    /// Somebody wants all of it looked at now. Work that is under way began before that, and does not count.
     pub fn ask(&mut self, now_ms: u64) {
+        self.is_asked = true;
         self.full_scan_at_ms = now_ms;
         self.retry_at_ms = now_ms;
         self.credit_ms = self.credit_ms.max(MINUTE_MS);
@@ -118,7 +131,7 @@ impl Schedule {
     }
 
     fn hints_due_at_ms(&self) -> Option<u64> {
-        self.pending.as_ref()?;
+        self.pending.as_ref().filter(|_| !self.is_held)?;
         let quiet = self.last_hint_ms + self.pace.quiet_ms;
         let patience_ends = self.first_hint_ms + MINUTE_MS;
         let affordable = self.credited_ms + MINUTE_MS.saturating_sub(self.credit_ms);
@@ -130,15 +143,16 @@ impl Schedule {
         if now_ms < self.due_at_ms() {
             return None;
         }
+        self.is_asked = false;
         let freshness = now_ms >= self.freshness_at_ms;
-        if freshness || now_ms >= self.full_scan_at_ms {
-            self.pending = None;
-            return Some(Work::Everything { freshness });
+        let work = match self.pending.take() {
+            Some(Hint::Paths(paths)) if !freshness && now_ms < self.full_scan_at_ms => Work::Paths(paths),
+            _ => Work::Everything { freshness },
+        };
+        if let Work::Everything { .. } = work {
+            self.full_scan_at_ms = NEVER;
         }
-        Some(match self.pending.take()? {
-            Hint::Paths(paths) => Work::Paths(paths),
-            Hint::Everything | Hint::LimitReached => Work::Everything { freshness: false },
-        })
+        Some(work)
     }
 
     /// How what was taken ended. What failed is due again, later and later.
@@ -146,18 +160,26 @@ impl Schedule {
         if outcome == Outcome::Failed {
             let wait = RETRY_FIRST_MS << self.failures.min(16);
             self.failures += 1;
-            self.retry_at_ms = now_ms + wait.min(RETRY_LAST_MS);
-            if let Work::Paths(paths) = work {
-                let last_hint_ms = self.last_hint_ms;
-                self.hint(Hint::Paths(paths), now_ms);
-                self.last_hint_ms = last_hint_ms;
+            self.retry_at_ms = if self.is_asked { now_ms } else { now_ms + wait.min(RETRY_LAST_MS) };
+            match work {
+                Work::Paths(paths) => {
+                    let last_hint_ms = self.last_hint_ms;
+                    self.hint(Hint::Paths(paths), now_ms);
+                    self.last_hint_ms = last_hint_ms;
+                }
+                Work::Everything { .. } => self.full_scan_at_ms = self.full_scan_at_ms.min(now_ms),
             }
             return;
         }
         self.failures = 0;
         self.retry_at_ms = 0;
-        if let Work::Everything { .. } = work {
-            self.full_scan_at_ms = now_ms + self.pace.full_scan_ms;
+        self.is_held = outcome == Outcome::Held;
+        if self.is_held || matches!(work, Work::Everything { .. }) {
+            self.full_scan_at_ms = self.full_scan_at_ms.min(now_ms + self.pace.full_scan_ms);
+        }
+        if self.is_held {
+            // Whatever was to be looked at, the next scan of everything looks at it.
+            self.freshness_at_ms = self.freshness_at_ms.max(self.full_scan_at_ms);
         }
         if outcome == Outcome::Committed {
             self.freshness_at_ms = now_ms + FRESHNESS_MS;
@@ -290,37 +312,116 @@ mod tests {
         assert_eq!(schedule.take(2_001), Some(Work::Everything { freshness: false }));
     }
 
+    #[test]
+    fn a_held_folder_is_looked_at_once_an_interval_and_does_not_spin() {
+        let mut schedule = Schedule::new(PACE, 0, None);
+        let mut takes = Vec::new();
+        for second in 0..3 * 3600 {
+            let now = second * 1000;
+            schedule.hint(hint("a"), now);
+            if let Some(work) = schedule.take(now) {
+                assert!(matches!(work, Work::Everything { .. }), "{work:?}");
+                schedule.done(work, Outcome::Held, now);
+                takes.push(now);
+            }
+        }
+        assert_eq!(takes, [0, PACE.full_scan_ms, 2 * PACE.full_scan_ms]);
+        let now = 3 * PACE.full_scan_ms;
+        let work = schedule.take(now).unwrap();
+        schedule.done(work, Outcome::Committed, now);
+        schedule.hint(hint("b"), now);
+        assert_eq!(schedule.take(now + PACE.quiet_ms), Some(Work::Paths(paths(&["b"]))), "it goes on");
+    }
+
+    #[test]
+    fn a_hint_that_meets_a_hold_waits_for_the_scan_of_everything() {
+        let mut schedule = quiet();
+        schedule.hint(hint("a"), 0);
+        let work = schedule.take(2_000).unwrap();
+        schedule.done(work, Outcome::Held, 2_000);
+        assert_eq!(schedule.due_at_ms(), PACE.full_scan_ms, "as it was due anyway");
+        schedule.ask(3_000);
+        assert_eq!(schedule.take(3_000), Some(Work::Everything { freshness: false }), "asking is heard");
+    }
+
+    #[test]
+    fn asking_while_all_is_looked_at_is_not_answered_by_that_look() {
+        for outcome in [Outcome::Unchanged, Outcome::Committed, Outcome::Held, Outcome::Failed] {
+            let mut schedule = Schedule::new(PACE, 0, Some(0));
+            let work = schedule.take(0).unwrap();
+            assert_eq!(schedule.take(1), None, "it is under way");
+            schedule.ask(1_000);
+            schedule.done(work, outcome, 1_500);
+            assert_eq!(schedule.take(1_500), Some(Work::Everything { freshness: false }), "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_scan_for_lost_events_that_fails_is_done_again_and_not_an_hour_later() {
+        let mut schedule = quiet();
+        schedule.hint(Hint::Everything, 1_000);
+        let work = schedule.take(3_000).unwrap();
+        schedule.done(work, Outcome::Failed, 3_000);
+        assert_eq!(schedule.take(3_001), None);
+        assert_eq!(schedule.take(3_000 + RETRY_FIRST_MS), Some(Work::Everything { freshness: false }));
+    }
+
+    #[test]
+    fn too_many_hints_become_everything_and_memory_stays_bounded() {
+        let mut schedule = quiet();
+        for number in 0..=PATHS_MAX {
+            schedule.hint(hint(&number.to_string()), 0);
+        }
+        assert_eq!(schedule.queued(), 1);
+        assert_eq!(schedule.take(2_000), Some(Work::Everything { freshness: false }));
+    }
+
+    /// What is owed is paid by a look at everything, or at all that is owed.
+    fn pay(owed: &mut BTreeSet<TreePath>, owes_all: &mut bool, work: &Work) {
+        match work {
+            Work::Everything { .. } => {
+                owed.clear();
+                *owes_all = false;
+            }
+            Work::Paths(paths) => owed.retain(|path| !paths.contains(path)),
+        }
+    }
+
     proptest! {
         #[test]
         fn no_hint_is_ever_lost(
-            steps in proptest::collection::vec((0u64..90_000, 0u8..5, any::<bool>()), 1..60),
+            steps in proptest::collection::vec((0u64..90_000, 0u8..6, 0u8..4), 1..60),
         ) {
             let mut schedule = quiet();
-            let mut now = 0;
-            let mut owed = BTreeSet::new();
-            for (wait, name, fails) in steps {
+            let (mut now, mut owed, mut owes_all) = (0, BTreeSet::new(), false);
+            for (wait, name, how) in steps {
                 now += wait;
-                let path = TreePath::from_relative(name.to_string().as_ref()).unwrap();
-                schedule.hint(Hint::Paths(BTreeSet::from([path.clone()])), now);
-                owed.insert(path);
+                if name == 5 {
+                    schedule.hint(Hint::Everything, now);
+                    owes_all = true;
+                } else {
+                    let path = TreePath::from_relative(name.to_string().as_ref()).unwrap();
+                    schedule.hint(Hint::Paths(BTreeSet::from([path.clone()])), now);
+                    owed.insert(path);
+                }
                 if let Some(work) = schedule.take(now) {
-                    let outcome = if fails { Outcome::Failed } else { Outcome::Committed };
-                    if !fails {
-                        match &work {
-                            Work::Everything { .. } => owed.clear(),
-                            Work::Paths(paths) => owed.retain(|path| !paths.contains(path)),
-                        }
+                    let outcome = match how {
+                        0 => Outcome::Failed,
+                        1 => Outcome::Held,
+                        _ => Outcome::Committed,
+                    };
+                    if outcome == Outcome::Committed {
+                        pay(&mut owed, &mut owes_all, &work);
                     }
                     schedule.done(work, outcome, now);
                 }
             }
-            while !owed.is_empty() {
+            let end = now + PACE.full_scan_ms + RETRY_LAST_MS;
+            while owes_all || !owed.is_empty() {
                 now = now.max(schedule.due_at_ms());
+                prop_assert!(now <= end, "{owed:?} waits until {now}");
                 let work = schedule.take(now).unwrap();
-                match &work {
-                    Work::Everything { .. } => owed.clear(),
-                    Work::Paths(paths) => owed.retain(|path| !paths.contains(path)),
-                }
+                pay(&mut owed, &mut owes_all, &work);
                 schedule.done(work, Outcome::Committed, now);
             }
         }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use client::{
     Error, Fingerprint, KnownChunks, Path, Progress, TreeChange, TreeEdits, TreeTarget, TreeWriter, Vault,
-    WrittenSnapshot,
 };
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use protocol::id::{BlobId, IdempotencyKey, SourceId};
@@ -43,6 +42,10 @@ pub(super) struct BackedUp {
     /// A person has to say something first; nothing was done.
     pub(super) hold: Option<HoldReason>,
     pub(super) is_full_scan: bool,
+    /// A person had something to say before this.
+    pub(super) was_held: bool,
+    /// The folder is another one than before, in the same place.
+    pub(super) is_elsewhere: bool,
 }
 
 /// What a folder's backup needs.
@@ -63,12 +66,14 @@ impl Backup {
     /// Looks at what the work names, and commits what changed.
     pub(super) async fn run(mut self, work: Work) -> Result<BackedUp, EngineError> {
         self.check_index().await?;
-        let mut out =
-            BackedUp { is_full_scan: matches!(work, Work::Everything { .. }), ..BackedUp::default() };
+        let before = self.index.folder(&self.target.source)?;
+        let mut out = BackedUp { was_held: before.hold.is_some(), ..BackedUp::default() };
         // An incomplete source is always looked at as a whole.
         let source = self.target.source;
-        let work = if self.vault.is_complete(source) { work } else { Work::Everything { freshness: true } };
+        let mut work =
+            if self.vault.is_complete(source) { work } else { Work::Everything { freshness: true } };
         for _ in 0..PARTS_MAX {
+            out.is_full_scan = matches!(work, Work::Everything { .. });
             self.target.is_complete = self.vault.is_complete(source);
             let plan = match self.plan(&work).await {
                 Ok(plan) => plan,
@@ -78,7 +83,13 @@ impl Backup {
                 }
                 Err(error) => return Err(error.into()),
             };
+            out.is_elsewhere = before.place.is_some_and(|place| place != plan.root.place());
             out.hold = plan.hold(&self.index.folder(&source)?);
+            if out.hold.is_some() && !out.is_full_scan {
+                // What is gone from these paths may lie elsewhere by now.
+                work = Work::Everything { freshness: false };
+                continue;
+            }
             let freshness = matches!(work, Work::Everything { freshness: true });
             let is_unchanged = plan.found.steps.is_empty() && self.target.is_complete;
             if out.hold.is_some() || is_unchanged && !freshness {
@@ -112,20 +123,32 @@ impl Backup {
         planned.await.expect("scanning does not panic")
     }
 
+    /// Entries that are missing, as far as is known: a scan of a part does not meet those elsewhere.
+    fn unreadable(&self, out: &BackedUp, found: u64) -> Result<u64, EngineError> {
+        let before = self.index.folder(&self.target.source)?.unreadable;
+        Ok(if out.is_full_scan { found } else { found.max(before) })
+    }
+
     fn note_scan(&self, out: &mut BackedUp, plan: Plan) -> Result<(), EngineError> {
         let place = plan.root.place();
         let (is_held, is_full) = (out.hold.is_some(), out.is_full_scan);
         out.counts = plan.found.counts;
         out.bytes = plan.found.seen.bytes;
-        out.unreadable = plan.found.failures;
+        out.unreadable = self.unreadable(out, plan.found.failures)?;
         out.notes = plan.found.notes;
-        self.index.update_folder(&self.target.source, |state| {
+        let unreadable = out.unreadable;
+        let source = self.target.source;
+        let state = self.index.update_folder(&source, |state| {
+            state.unreadable = unreadable;
             state.place = Some(place).filter(|_| !is_held).or(state.place);
             if is_full && !is_held {
                 state.full_scan_ms = Some(now_ms());
                 state.is_confirmed = false;
             }
         })?;
+        if !is_held && !plan.found.settled.is_empty() {
+            self.index.apply(&source, &plan.found.settled, &state)?;
+        }
         Ok(())
     }
 
@@ -133,12 +156,14 @@ impl Backup {
     async fn commit(&self, plan: Plan, out: &mut BackedUp) -> Result<bool, EngineError> {
         let source = self.target.source;
         let Plan { root, found } = plan;
-        let Findings { steps, notes, failures, counts, has_more, seen } = found;
+        let Findings { steps, notes, failures, counts, has_more, seen, settled, .. } = found;
         let place = root.place();
         let learned: Learned = Rc::default();
         let session = self.session_key()?;
         let target = TreeTarget { source, session, known: Some(self.known_chunks(&learned)) };
-        let mut rows = Vec::new();
+        let mut rows = settled;
+        let before = self.index.folder(&source)?;
+        let mut unreadable = 0;
         let mut own_notes = Vec::new();
         let mut is_cut_short = false;
         let make = async |writer: TreeWriter| {
@@ -153,14 +178,15 @@ impl Backup {
             }
             is_cut_short = made.is_cut_short;
             own_notes = made.notes;
-            let unreadable_files = failures + own_notes.len() as u64;
-            Ok(TreeEdits { changes, unreadable_files, partial: has_more || is_cut_short })
+            let found = failures + own_notes.len() as u64;
+            unreadable = if out.is_full_scan { found } else { found.max(before.unreadable) };
+            Ok(TreeEdits { changes, unreadable_files: unreadable, partial: has_more || is_cut_short })
         };
         let written = self.vault.write_tree(target, &self.progress, make).await;
         let written = written.map_err(|error| self.forget_if_gone(error))?;
-        refuse(&written, &mut rows, &mut own_notes);
+        refuse(&written.refused, &mut rows, &mut own_notes);
+        unreadable += written.refused.len() as u64;
         let newest = self.vault.snapshots(source).last().cloned();
-        let before = self.index.folder(&source)?;
         let state = FolderState {
             seq: Some(written.seq),
             files: newest.as_ref().map_or(before.files, |newest| newest.files),
@@ -169,6 +195,7 @@ impl Backup {
             full_scan_ms: if out.is_full_scan { Some(now_ms()) } else { before.full_scan_ms },
             backup_ms: Some(now_ms()),
             place: Some(place),
+            unreadable,
             is_confirmed: false,
             hold: None,
             ..before
@@ -183,7 +210,7 @@ impl Backup {
         out.counts.bytes += counts.bytes;
         out.counts.unmodified = counts.unmodified;
         out.bytes = seen.bytes;
-        out.unreadable = failures + own_notes.len() as u64;
+        out.unreadable = unreadable;
         out.notes.extend(notes.into_iter().chain(own_notes));
         Ok(has_more || is_cut_short)
     }
@@ -223,10 +250,16 @@ impl Backup {
 type Learned = Rc<RefCell<HashMap<Fingerprint, BlobId>>>;
 
 /// What the client did not take is not in the snapshot, so it must not be in the index.
-fn refuse(written: &WrittenSnapshot, rows: &mut Vec<RowChange>, notes: &mut Vec<Note>) {
-    for (path, reason) in &written.refused {
+fn refuse(refused: &[(Path, String)], rows: &mut Vec<RowChange>, notes: &mut Vec<Note>) {
+    for (path, reason) in refused {
         let path = path.names().iter().fold(TreePath::default(), |path, name| path.join(name.as_bytes()));
-        rows.retain(|row| !matches!(row, RowChange::Put(put, _) if *put == path));
+        let is_directory = |row: &RowChange| matches!(row, RowChange::Put(put, record) if *put == path && record.meta.kind == Kind::Directory);
+        // In the place of a directory it would have covered what was in that.
+        let is_covering = !rows.iter().any(is_directory);
+        rows.retain(|row| match row {
+            RowChange::Put(put, _) => *put != path,
+            RowChange::Remove(gone) => !(is_covering && gone.is_within(&path)),
+        });
         notes.push(Note { path, reason: Reason::Unreadable(reason.clone()) });
     }
 }
@@ -261,6 +294,9 @@ impl Maker<'_> {
         let mut made = stream::iter(steps).map(|step| self.step(step)).buffered(ENTRIES_AT_ONCE);
         while let Some(outcome) = made.try_next().await? {
             match outcome {
+                // What it would have covered stays, as it does in the tree.
+                Ok((None, RowChange::Remove(path)))
+                    if all.notes.last().is_some_and(|note| path.is_within(&note.path)) => {}
                 Ok(made) => all.entries.push(made),
                 Err(note) => all.notes.push(note),
             }

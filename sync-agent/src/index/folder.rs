@@ -17,6 +17,8 @@ pub struct FolderState {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Entries that are missing from it.
+    pub unreadable: u64,
     /// The upload that is under way: a new run goes on with it.
     pub upload: Option<IdempotencyKey>,
     /// When all of it was last compared with the index.

@@ -12,7 +12,7 @@ pub use rows::RowChange;
 
 use std::path::{Path, PathBuf};
 
-use redb::{Database, ReadableDatabase as _, TableDefinition};
+use redb::{Database, DatabaseError, ReadableDatabase as _, StorageError, TableDefinition};
 
 /// A source's id and a path's key, to a [`Record`].
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
@@ -48,17 +48,39 @@ pub enum IndexError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: redb::DatabaseError,
+        source: DatabaseError,
     },
     /// Reading or writing failed.
     #[error("the index cannot be used")]
     Database(#[source] redb::Error),
     /// A row breaks its format.
-    #[error("the index is damaged: {0}; remove the file, and everything is read again")]
+    #[error("the index is damaged: {0}; another is made, and everything is read again")]
     Damaged(&'static str),
+    /// A damaged file cannot be moved.
+    #[error("the damaged index {} cannot be moved aside", path.display())]
+    Aside {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 impl IndexError {
+    /// Whether the file is no longer an index, rather than that it could not be read.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged(_) | Self::Database(redb::Error::Corrupted(_)) => true,
+            Self::Open { source: DatabaseError::Storage(error), .. } => match error {
+                StorageError::Corrupted(_) => true,
+                StorageError::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     pub(super) fn database(error: impl Into<redb::Error>) -> Self {
         Self::Database(error.into())
     }
@@ -68,19 +90,39 @@ impl IndexError {
 #[derive(Debug)]
 pub struct Index {
     database: Database,
+    path: PathBuf,
 }
 
 impl Index {
-    /// Opens the index, or makes an empty one.
+    /// Opens the index, or makes an empty one. A damaged one is moved aside.
     ///
     /// # Errors
     /// [`IndexError::Format`] for another version's, and those of the file.
     pub fn open(path: &Path) -> Result<Self, IndexError> {
+        match Self::open_file(path) {
+            Err(error) if error.is_damage() => {
+                tracing::warn!(%error, "everything is read again");
+                set_aside(path)?;
+                Self::open_file(path)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Moves a damaged file out of the way of the next [`Self::open`].
+    ///
+    /// # Errors
+    /// [`IndexError::Aside`].
+    pub fn set_aside(&self) -> Result<(), IndexError> {
+        set_aside(&self.path)
+    }
+
+    fn open_file(path: &Path) -> Result<Self, IndexError> {
         let database = Database::builder()
             .set_cache_size(CACHE_BYTES)
             .create(path)
             .map_err(|source| IndexError::Open { path: path.to_owned(), source })?;
-        let index = Self { database };
+        let index = Self { database, path: path.to_owned() };
         match index.format()? {
             Some(FORMAT_VERSION) => {}
             Some(found) => return Err(IndexError::Format { path: path.to_owned(), found }),
@@ -120,5 +162,37 @@ impl Index {
         let out = change(&write).map_err(IndexError::Database)?;
         write.commit().map_err(IndexError::database)?;
         Ok(out)
+    }
+}
+
+fn set_aside(path: &Path) -> Result<(), IndexError> {
+    let renamed = std::fs::rename(path, path.with_extension("damaged"));
+    renamed.map_err(|source| IndexError::Aside { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_file_is_moved_aside_and_another_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index.redb");
+        std::fs::write(&path, [b'x'; 10_000]).unwrap();
+        let index = Index::open(&path).unwrap();
+        assert_eq!(index.folders().unwrap(), []);
+        assert_eq!(std::fs::read(folder.path().join("index.damaged")).unwrap(), [b'x'; 10_000]);
+    }
+
+    #[test]
+    fn an_index_that_is_set_aside_while_it_is_open_is_not_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index.redb");
+        let index = Index::open(&path).unwrap();
+        index.set_aside().unwrap();
+        drop(index);
+        assert!(!path.exists());
+        Index::open(&path).unwrap();
     }
 }

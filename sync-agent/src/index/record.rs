@@ -75,9 +75,8 @@ impl StoredContent {
 impl Record {
     /// Of an entry that was read from `read_ns` on.
     pub fn new(meta: Meta, file: Option<StoredFile>, read_ns: i64) -> Self {
-        let newest = meta.mtime_ns.max(meta.ctime_ns);
-        // A file from the future is as doubtful as a fresh one.
-        let settled = newest.saturating_add(RACY_NS) < read_ns;
+        // Anybody may set a file's own time, even into the future; this one is the system's, and moves with each change.
+        let settled = meta.ctime_ns.saturating_add(RACY_NS) < read_ns;
         Self { meta, settled, file }
     }
 
@@ -246,19 +245,23 @@ mod tests {
 
     #[test]
     fn what_changed_within_two_seconds_of_reading_is_not_trusted() {
-        let meta = |mtime_ns| Meta {
-            kind: Kind::File,
-            mode: 0o644,
-            size: 1,
-            mtime_ns,
-            ctime_ns: 0,
-            inode: 1,
-            device: 1,
-        };
         let read_ns = 100_000_000_000;
-        let is_trusted = |mtime_ns| Record::new(meta(mtime_ns), None, read_ns).is_current(&meta(mtime_ns));
+        let is_trusted = |ctime_ns| {
+            let meta = file(0, ctime_ns);
+            Record::new(meta, None, read_ns).is_current(&meta)
+        };
         assert!(is_trusted(read_ns - RACY_NS - 1));
         assert!(!is_trusted(read_ns - RACY_NS));
-        assert!(!is_trusted(read_ns + 1), "from the future");
+        assert!(!is_trusted(read_ns + 1), "the clock went back");
+    }
+
+    #[test]
+    fn a_file_whose_own_time_lies_in_the_future_is_trusted_all_the_same() {
+        let meta = file(i64::MAX, 0);
+        assert!(Record::new(meta, None, 100_000_000_000).is_current(&meta));
+    }
+
+    fn file(mtime_ns: i64, ctime_ns: i64) -> Meta {
+        Meta { kind: Kind::File, mode: 0o644, size: 1, mtime_ns, ctime_ns, inode: 1, device: 1 }
     }
 }

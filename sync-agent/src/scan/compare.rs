@@ -16,8 +16,10 @@ pub enum Difference {
     New(TreePath, Meta),
     /// Not as it was, or too fresh to be sure.
     Changed(TreePath, Meta, Record),
-    /// In the index, and not in the folder or left out by now.
+    /// In the index, and not in the folder.
     Removed(TreePath, Record),
+    /// In the index and left out by now.
+    LeftOut(TreePath, Record),
     /// Passed over. What the index knows of an entry that cannot be read, and of what lies beneath it, follows as
     /// [`Self::Kept`].
     Note(Note),
@@ -42,6 +44,8 @@ pub struct Compare<'a, I: Iterator> {
     rows: Peekable<I>,
     /// An unreadable entry: rows within it are kept.
     unreadable: Option<TreePath>,
+    /// An entry that a pattern leaves out, with the rows within it.
+    left_out: Option<TreePath>,
     seen: Seen,
 }
 
@@ -51,7 +55,13 @@ where
 {
     /// `rows` are those of what the walk covers.
     pub fn new(walk: Walk<'a>, rows: I) -> Self {
-        Self { walk: walk.peekable(), rows: rows.peekable(), unreadable: None, seen: Seen::default() }
+        Self {
+            walk: walk.peekable(),
+            rows: rows.peekable(),
+            unreadable: None,
+            left_out: None,
+            seen: Seen::default(),
+        }
     }
 
     /// What was met so far.
@@ -70,7 +80,8 @@ where
             }
             Item::Excluded(path, ..) => {
                 self.seen.excluded += 1;
-                return row.map(|row| Difference::Removed(path, row));
+                self.left_out = Some(path.clone());
+                return row.map(|row| Difference::LeftOut(path, row));
             }
         };
         if meta.kind == Kind::File {
@@ -85,9 +96,13 @@ where
     }
 
     fn unwalked(&self, path: TreePath, row: Record) -> Difference {
-        match &self.unreadable {
-            Some(unreadable) if path.is_within(unreadable) => Difference::Kept(path, row),
-            _ => Difference::Removed(path, row),
+        let is_within = |place: &Option<TreePath>| place.as_ref().is_some_and(|place| path.is_within(place));
+        if is_within(&self.unreadable) {
+            Difference::Kept(path, row)
+        } else if is_within(&self.left_out) {
+            Difference::LeftOut(path, row)
+        } else {
+            Difference::Removed(path, row)
         }
     }
 }

@@ -12,7 +12,8 @@ pub use compare::{Compare, Difference, Seen};
 pub use dry_run::{DryRun, Matched, dry_run};
 pub use exclude::{Exclude, ExcludeError, parse_size};
 pub use path::TreePath;
-pub use walk::{Item, LARGER_THAN, Root, ScanError, Walk};
+pub use walk::{Item, LARGER_THAN, RESTORE_PREFIX, Root, ScanError, Walk};
+pub(crate) use walk::{is_cache, is_node_store};
 pub use xattrs::read_xattrs;
 
 use std::fmt;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::vec;
 
-use backup::PATH_DEPTH_MAX;
+use backup::{Name, PATH_DEPTH_MAX};
 use rustix::fs::{Access, AtFlags, Dir, Mode, OFlags, Stat, accessat, openat, statat};
 use rustix::io::Errno;
 
@@ -20,6 +20,8 @@ use super::{Exclude, Kind, Meta, Note, Reason, TreePath};
 const PARALLEL_FROM: usize = 2048;
 /// Stands for the pattern of what is left out by its size.
 pub const LARGER_THAN: &str = "larger than the limit";
+/// How the names begin that a restore gives to files on their way: one that was killed leaves some.
+pub const RESTORE_PREFIX: &str = ".triplicate-restore-";
 const THREADS_MAX: usize = 4;
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -140,6 +142,12 @@ impl Root {
         let Some(meta) = Meta::from_stat(stat) else {
             return Item::Note(Note { path, reason: Reason::Special });
         };
+        if let Some(Err(error)) = path.name().map(Name::new) {
+            return Item::Note(Note { path, reason: Reason::Unreadable(error.to_string()) });
+        }
+        if path.name().is_some_and(|name| name.starts_with(RESTORE_PREFIX.as_bytes())) {
+            return Item::Excluded(path, meta, format!("{RESTORE_PREFIX}*"));
+        }
         if let Some(pattern) = self.exclude.matching(&path, meta.kind == Kind::Directory) {
             let pattern = pattern.to_owned();
             return Item::Excluded(path, meta, pattern);
@@ -193,16 +201,16 @@ fn is_gone(error: &io::Error) -> bool {
 }
 
 /// A storage node's folder, by the two names that only such a one has.
-fn is_node_store(directory: &OwnedFd) -> bool {
-    let exists = |name: &str| statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+pub(crate) fn is_node_store(directory: impl AsFd) -> bool {
+    let exists = |name: &str| statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
     exists("node.json") && exists("packs")
 }
 
-fn is_cache(directory: &OwnedFd) -> bool {
+pub(crate) fn is_cache(directory: impl AsFd) -> bool {
     use std::io::Read as _;
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let mut start = [0; CACHE_TAG.len()];
-    openat(directory, "CACHEDIR.TAG", flags, Mode::empty())
+    openat(&directory, "CACHEDIR.TAG", flags, Mode::empty())
         .is_ok_and(|tag| File::from(tag).read_exact(&mut start).is_ok() && start == *CACHE_TAG)
 }
 
@@ -337,4 +345,22 @@ fn read(directory: &OwnedFd) -> io::Result<Vec<Named>> {
             .map(|part| part.join().expect("asking for a file's state does not panic"));
         parts.flatten().collect()
     }))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    /// Some file systems have longer names than the format; those of most machines have not.
+    #[test]
+    fn a_name_that_the_format_refuses_is_noted_and_stops_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(folder.path(), Exclude::default(), &[]).unwrap();
+        let stat = root.stat(&TreePath::default()).unwrap().unwrap();
+        let judge = |len| root.judge(TreePath::default().join(&vec![b'n'; len]), &stat);
+        assert!(matches!(judge(255), Item::Entry(..)));
+        let item = judge(256);
+        assert!(matches!(&item, Item::Note(note) if note.reason.is_failure()), "{item:?}");
+    }
 }

@@ -23,7 +23,9 @@ async fn a_backup_holds_every_kind_of_entry_as_it_was_and_an_unchanged_folder_ma
     assert_eq!(in_vault(&vault).await, on_disk(folder.path()));
     // What was written just before the scan is read once more, and found to be the same.
     let second = agent.json(&["backup"]).await;
-    assert_eq!(second["data_added"], 0);
+    assert_eq!((&second["snapshot_id"], &second["files_unmodified"]), (&Value::Null, &Value::from(4)));
+    vault.refresh().await.unwrap();
+    assert_eq!(vault.snapshots(vault.sources()[0].source).len(), 1);
 }
 
 #[tokio::test]
@@ -129,6 +131,48 @@ async fn a_folder_that_is_not_there_is_not_backed_up_as_empty() {
     fs::rename(place.join("unplugged"), place.join("disk")).unwrap();
     agent.json(&["backup"]).await;
     assert_eq!(agent.folder().await["hold"], Value::Null, "back again, and nothing is asked");
+}
+
+#[tokio::test]
+async fn a_folder_that_fails_keeps_no_other_from_being_backed_up() {
+    let world = World::start(2).await;
+    let agent = world.admit().await;
+    let folders = Folder::new(&[("a/file", b"1"), ("b/file", b"2")]);
+    agent.add(&folders.join("a")).await;
+    agent.add(&folders.join("b")).await;
+    agent.json(&["backup"]).await;
+    for name in ["a", "b"] {
+        fs::rename(folders.join(name), folders.join("elsewhere")).unwrap();
+        let other = if name == "a" { "b" } else { "a" };
+        folders.write(&format!("{other}/new"), name.as_bytes());
+        let output = agent.run(&["backup", "--json"]).await;
+        assert_eq!(output.status.code(), Some(1));
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let done: Value = serde_json::from_str(printed.lines().last().unwrap()).unwrap();
+        assert!(done["snapshot_id"].is_string(), "{other}: {printed}");
+        fs::rename(folders.join("elsewhere"), folders.join(name)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_renamed_folder_is_no_mass_deletion_and_neither_is_a_new_exclude() {
+    let world = World::start(2).await;
+    let agent = world.admit().await;
+    let folder = Folder::new(&[("stays", b"1")]);
+    for number in 0..120 {
+        folder.write(&format!("many/{number}"), b"x");
+    }
+    agent.add(folder.path()).await;
+    agent.json(&["backup"]).await;
+    fs::rename(folder.join("many"), folder.join("other")).unwrap();
+    let renamed = agent.json(&["backup"]).await;
+    assert_eq!(renamed["files_new"], 120);
+    let vault = world.vault().await;
+    let settings = vault.settings().sources.remove(0);
+    vault.put_source(client::Source { exclude: vec![b"/other".to_vec()], ..settings }).await.unwrap();
+    assert!(agent.json(&["backup"]).await["snapshot_id"].is_string());
+    vault.refresh().await.unwrap();
+    assert_eq!(vault.sources()[0].newest.clone().unwrap().files, 1);
 }
 
 #[tokio::test]

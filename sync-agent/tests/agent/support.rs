@@ -30,7 +30,7 @@ impl World {
     pub(crate) async fn start(nodes: usize) -> Self {
         let cluster = Cluster::start(nodes).await;
         let pins = tempdir().unwrap();
-        let client = Client::new(&cluster.origin, Rc::new(Native::new(pins.path().join("pin"))));
+        let client = Client::new(&cluster.origin, Rc::new(Native::new(pins.path().join("pin")).unwrap()));
         let pending = client.prepare_account(LOGIN, PASSPHRASE).await.unwrap();
         let owner = pending.register(Some(cluster.setup_token())).await.unwrap();
         Self { cluster, owner, _pins: pins }
