@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
+use client::SnapshotInfo;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -13,7 +15,8 @@ use super::select::{Chosen, SourceArg, Typed, folders, open_vaults};
 use super::{Context, Failure};
 use crate::exit::Exit;
 use crate::output::{Output, size};
-use crate::restore::{Event, Filter, Options, Overwrite, Privileges, Rules, Tally, restore};
+use crate::restore::{Event, Filter, LeftOut, Options, Overwrite, Privileges, Rules, Tally, restore};
+use crate::scan::Exclude;
 use crate::text::printable;
 
 /// Programs hear of progress this often.
@@ -52,7 +55,8 @@ pub struct Args {
     /// When something that is there is replaced
     #[arg(long, value_enum, default_value_t)]
     overwrite: Overwrite,
-    /// Delete what is in the target and not in the snapshot
+    /// Delete what is in the target and not in the snapshot, but for what no snapshot holds: excluded files, caches,
+    /// sockets and devices, other file systems, and Triplicate's own data
     #[arg(long)]
     delete: bool,
     /// Only say what would happen
@@ -78,15 +82,17 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
 }
 
 async fn act(args: &Args, context: &Context) -> anyhow::Result<Exit> {
-    let options = options(args)?;
-    let is_whole_system = std::path::absolute(&args.target)? == Path::new("/");
+    let mut options = options(args)?;
     ensure!(
-        !(args.delete && is_whole_system && options.filter.takes_all()),
+        !(args.delete && args.include.is_empty() && is_whole_system(&args.target)),
         "--delete with the target / would delete the system; give --include"
     );
     let vaults = open_vaults(context).await?;
     let typed = Typed::parse(&args.snapshot)?;
     let chosen = Chosen::find(&folders(&vaults, &args.source)?, &typed)?;
+    if args.delete {
+        options.delete = Some(left_out(&chosen, context)?);
+    }
     let (what, files, bytes) = chosen.selection(&typed.names).await?;
     let output = context.output;
     let bar = bar(output, bytes);
@@ -119,6 +125,37 @@ async fn act(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     Ok(if tally.errors > 0 { Exit::Incomplete } else { Exit::Ok })
 }
 
+/// Also under another name.
+fn is_whole_system(target: &Path) -> bool {
+    let place = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
+    place(target).is_some_and(|target| Some(target) == place(Path::new("/")))
+}
+
+/// What is missing in the snapshot although it may be in the folder.
+fn left_out(chosen: &Chosen, context: &Context) -> anyhow::Result<LeftOut> {
+    ensure_whole(&chosen.snapshot)?;
+    let settings = chosen.folder.vault.settings();
+    let source = settings.sources.iter().find(|listed| listed.source == chosen.folder.info.source);
+    let source = source.context("--delete is not possible: what a removed folder left out is not known")?;
+    let exclude = Exclude::parse(&source.exclude)?;
+    let exclude = exclude.with_limits(source.larger_than, source.one_file_system);
+    Ok(LeftOut { exclude, own: context.own_folders() })
+}
+
+/// What a snapshot lacks by accident would be deleted.
+fn ensure_whole(snapshot: &SnapshotInfo) -> anyhow::Result<()> {
+    let SnapshotInfo { seq, unreadable_files, .. } = snapshot;
+    ensure!(
+        !snapshot.partial,
+        "--delete needs a complete snapshot: {seq} was made while the first backup was under way"
+    );
+    ensure!(
+        *unreadable_files == 0,
+        "--delete needs a complete snapshot: {unreadable_files} entries could not be read when {seq} was made"
+    );
+    Ok(())
+}
+
 /// To a thousandth.
 fn share(done: u64, total: u64) -> f64 {
     let thousandths = (done.saturating_mul(1000)).checked_div(total).unwrap_or_default();
@@ -130,7 +167,7 @@ fn options(args: &Args) -> anyhow::Result<Options> {
         rules: Rules { overwrite: args.overwrite, verify: args.verify },
         filter: Filter::new(&args.include, &args.exclude)?,
         privileges: Privileges { set_id: args.setuid },
-        delete: args.delete,
+        delete: None,
         dry_run: args.dry_run,
     })
 }
@@ -216,4 +253,29 @@ fn summarise(args: &Args, output: Output, tally: &Tally, took: Duration) {
         }
     }
     output.line(text);
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delete_needs_a_complete_snapshot() {
+        let whole = SnapshotInfo {
+            seq: 7,
+            created_ms: 0,
+            files: 0,
+            bytes: 0,
+            unreadable_files: 0,
+            partial: false,
+            label: None,
+            device: None,
+        };
+        ensure_whole(&whole).unwrap();
+        let error = ensure_whole(&SnapshotInfo { partial: true, ..whole.clone() }).unwrap_err();
+        assert!(error.to_string().contains("while the first backup was under way"), "{error}");
+        let error = ensure_whole(&SnapshotInfo { unreadable_files: 2, ..whole }).unwrap_err();
+        assert!(error.to_string().contains("2 entries could not be read when 7 was made"), "{error}");
+    }
 }

@@ -56,7 +56,7 @@ pub(super) fn apply(file: impl AsFd, entry: &TreeEntry, privileges: Privileges) 
 }
 
 /// A directory's set-group-id bit only says which group new files get.
-fn permitted_mode(entry: &TreeEntry, privileges: Privileges) -> u32 {
+pub(super) fn permitted_mode(entry: &TreeEntry, privileges: Privileges) -> u32 {
     let is_file = matches!(entry.node, client::TreeNode::File { .. });
     if is_file && !privileges.set_id { entry.mode & !SET_ID } else { entry.mode }
 }

@@ -13,18 +13,20 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::attributes::{Privileges, apply, mtime_ns};
+use super::attributes::{Privileges, apply, mtime_ns, permitted_mode};
 use super::plan::{Kind, Look};
 use super::report::{Event, Report};
 
 const OPEN: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-/// While something is put into a directory.
+/// What a directory's mode has at least while something is put into it.
 const WORK_MODE: Mode = Mode::RWXU;
 
 /// A directory of the target. What is being done in it keeps it open; when the last of that is done, it gets its mode
 /// and time.
 pub(super) struct Directory {
     fd: OwnedFd,
+    /// What it has when nothing else gives it one: that of before, if it was there.
+    mode: Option<Mode>,
     finish: Option<Finish>,
 }
 
@@ -54,21 +56,26 @@ impl Directory {
         // Whoever names the target may do so by a link.
         let flags = OPEN.difference(OFlags::NOFOLLOW);
         let fd = openat(rustix::fs::CWD, path, flags, Mode::empty())?;
-        Ok(Arc::new(Self { fd, finish: None }))
+        Ok(Arc::new(Self { fd, mode: None, finish: None }))
     }
 
     /// Makes or opens the directory. What is there instead must have been removed.
     pub(super) fn make(parent: &Arc<Self>, name: &Name, wanted: &Wanted<'_>) -> io::Result<Arc<Self>> {
-        let is_new = match mkdirat(parent, name.as_bytes(), WORK_MODE) {
+        // A restore that is killed leaves it like this, and the next one may be told to leave what is there.
+        let wanted_mode = Mode::from_raw_mode(permitted_mode(wanted.entry, wanted.privileges));
+        let first_mode = wanted_mode.difference(Mode::WGRP | Mode::WOTH) | WORK_MODE;
+        let is_new = match mkdirat(parent, name.as_bytes(), first_mode) {
             Ok(()) => true,
             Err(Errno::EXIST) => false,
             Err(error) => return Err(error.into()),
         };
         let fd = openat(parent, name.as_bytes(), OPEN, Mode::empty())?;
-        let mode = Mode::from_raw_mode(fstat(&fd)?.st_mode & 0o7777);
-        if !mode.contains(WORK_MODE) {
-            fchmod(&fd, mode | WORK_MODE)?;
+        let present = Mode::from_raw_mode(fstat(&fd)?.st_mode & 0o7777);
+        let needs_more = !present.contains(WORK_MODE);
+        if needs_more {
+            fchmod(&fd, present | WORK_MODE)?;
         }
+        let mode = if is_new { Some(wanted_mode) } else { needs_more.then_some(present) };
         let finish = (is_new || wanted.updates_present).then(|| Finish {
             path: wanted.path.clone(),
             entry: wanted.entry.clone(),
@@ -76,7 +83,16 @@ impl Directory {
             report: wanted.report.clone(),
             _parent: parent.clone(),
         });
-        Ok(Arc::new(Self { fd, finish }))
+        Ok(Arc::new(Self { fd, mode, finish }))
+    }
+}
+
+impl Directory {
+    fn put_mode_back(&self) {
+        if let Some(mode) = self.mode {
+            // Who could give it more may take that away, unless the disk fails; then more than this is lost.
+            let _ = fchmod(&self.fd, mode);
+        }
     }
 }
 
@@ -88,7 +104,7 @@ impl AsFd for Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        let Some(finish) = &self.finish else { return };
+        let Some(finish) = &self.finish else { return self.put_mode_back() };
         let applied = apply(&self.fd, &finish.entry, finish.privileges)
             .and_then(|applied| fsync(&self.fd).map(|()| applied).map_err(Into::into));
         match applied {
@@ -97,7 +113,10 @@ impl Drop for Directory {
                     finish.report.tell(&Event::Note(finish.path.clone(), note));
                 }
             }
-            Err(error) => finish.report.tell(&Event::Failed(finish.path.clone(), error.to_string())),
+            Err(error) => {
+                self.put_mode_back();
+                finish.report.tell(&Event::Failed(finish.path.clone(), error.to_string()));
+            }
         }
     }
 }
@@ -139,6 +158,11 @@ fn look_of(stat: &Stat) -> Look {
     Look { kind, size: u64::try_from(stat.st_size).unwrap_or_default(), mtime_ns }
 }
 
+/// The permission bits of what has this name.
+pub(super) fn mode_of(directory: &impl AsFd, name: &Name) -> io::Result<u32> {
+    Ok(statat(directory, name.as_bytes(), AtFlags::SYMLINK_NOFOLLOW)?.st_mode & 0o7777)
+}
+
 /// Removes what has this name: a directory only if it is empty.
 pub(super) fn remove(directory: &impl AsFd, name: &Name, present: &Look) -> io::Result<()> {
     let flags = if present.kind == Kind::Directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
@@ -150,19 +174,6 @@ pub(super) fn remove(directory: &impl AsFd, name: &Name, present: &Look) -> io::
         )),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Removes everything in the directory of this name.
-pub(super) fn clear(parent: &impl AsFd, name: &Name) -> io::Result<()> {
-    let Some(directory) = open_beneath(parent, std::slice::from_ref(name))? else { return Ok(()) };
-    for name in list(&directory)? {
-        let Some(present) = look(&directory, &name)? else { continue };
-        if present.kind == Kind::Directory {
-            clear(&directory, &name)?;
-        }
-        remove(&directory, &name, &present)?;
-    }
-    Ok(())
 }
 
 /// The names in a directory.

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 
 use super::attributes::{Applied, Privileges, apply, times};
 use super::directory::Directory;
+use crate::scan::RESTORE_PREFIX;
 
 /// Zeros are left out in blocks of this size: what file systems allocate.
 const BLOCK: usize = 4096;
@@ -97,7 +98,7 @@ impl Drop for NewFile {
 /// The same for the same file, so that the next restore finds what a killed one left.
 fn temporary_name(name: &Name, content: &[u8]) -> String {
     let hash = blake3::Hasher::new().update(content).update(name.as_bytes()).finalize();
-    format!(".triplicate-restore-{}", &hash.to_hex()[..16])
+    format!("{RESTORE_PREFIX}{}", &hash.to_hex()[..16])
 }
 
 fn remove_if_there(directory: &Directory, name: &str) -> io::Result<()> {

@@ -25,11 +25,12 @@ use client::{SnapshotRef, Vault};
 use tokio::sync::Semaphore;
 
 pub use attributes::Privileges;
+pub use delete::LeftOut;
 pub use filter::Filter;
 pub use plan::{Kind, Look, Overwrite, Plan, Rules};
 pub use report::{Event, Listener, Tally};
 
-use delete::Extra;
+use delete::Deletion;
 use directory::Directory;
 use report::Report;
 use sink::{Sink, WRITING_MIB};
@@ -54,8 +55,8 @@ pub struct Options {
     pub filter: Filter,
     /// What is restored of modes and attributes.
     pub privileges: Privileges,
-    /// Deletes what is not in the snapshot.
-    pub delete: bool,
+    /// Deletes what is not in the snapshot, but for what that leaves out. The snapshot must be whole.
+    pub delete: Option<LeftOut>,
     /// Tells what would happen, and touches nothing.
     pub dry_run: bool,
 }
@@ -89,13 +90,22 @@ pub async fn restore(
     options: Options,
     listener: Listener,
 ) -> Result<Tally, RestoreError> {
-    let root = open_target(target, options.dry_run);
-    let root = root.map_err(|source| RestoreError::Target { path: target.to_owned(), source })?;
+    let cannot = |source| RestoreError::Target { path: target.to_owned(), source };
+    let root = open_target(target, options.dry_run).map_err(cannot)?;
     let options = Arc::new(options);
     let report = Arc::new(Report::new(listener));
+    let deletion = match (&root, &options.delete) {
+        (Some(root), Some(left_out)) => {
+            let above = what.path.names().len().saturating_sub(usize::from(!what.is_directory));
+            let base = &what.path.names()[..above];
+            Some(Arc::new(Deletion::new(root, &options, &report, left_out, base).map_err(cannot)?))
+        }
+        _ => None,
+    };
     let writing = Arc::new(Semaphore::new(WRITING_MIB as usize));
     let sink = Rc::new(Sink {
-        root: root.clone(),
+        root,
+        deletion: deletion.clone(),
         strip: usize::from(what.is_directory && !what.path.is_root()),
         options: options.clone(),
         report: report.clone(),
@@ -108,9 +118,8 @@ pub async fn restore(
     // The files that are still being finished.
     let _all = writing.acquire_many(WRITING_MIB).await.expect("never closed");
     restored?;
-    if let Some(root) = root.filter(|_| options.delete && what.is_directory) {
-        let extra = Extra { root: &root, options: &options, report: &report };
-        extra.delete(vault, what.snapshot, &what.path).await?;
+    if let Some(deletion) = deletion.filter(|_| what.is_directory) {
+        deletion.run(vault, what.snapshot).await?;
     }
     Ok(report.tally())
 }

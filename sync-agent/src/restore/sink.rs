@@ -14,8 +14,9 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::Options;
-use super::attributes::{Applied, apply, times};
-use super::directory::{Directory, Wanted, clear, look, open_beneath, remove};
+use super::attributes::{Applied, apply, permitted_mode, times};
+use super::delete::Deletion;
+use super::directory::{Directory, Wanted, look, mode_of, open_beneath, remove};
 use super::file::{has_hash, open_present, points_to, write_symlink};
 use super::plan::{Kind, Look, Plan};
 use super::report::{Event, Report};
@@ -30,6 +31,8 @@ pub(super) struct Sink {
     /// Names that paths begin with and the target has not: that of the folder whose content is restored.
     pub(super) strip: usize,
     pub(super) options: Arc<Options>,
+    /// If what is not in the snapshot is to be deleted.
+    pub(super) deletion: Option<Arc<Deletion>>,
     pub(super) report: Arc<Report>,
     pub(super) writing: Arc<Semaphore>,
     /// The directories that the walk is in, outermost first.
@@ -99,7 +102,7 @@ impl Sink {
         let found = self.look(parents, name).unwrap_or_default();
         let plan = self.options.rules.plan(&wanted, found.as_ref().map(|(_, present)| present));
         let kept = match (plan, found) {
-            (Plan::Leave, _) => Some(Applied::default()),
+            (Plan::Leave, _) => Some(Ok(Applied::default())),
             (Plan::Keep | Plan::Compare, Some((directory, _))) => {
                 let hash = (plan == Plan::Compare).then_some(hash);
                 self.keep(&directory, name, entry, hash).await
@@ -107,7 +110,11 @@ impl Sink {
             _ => None,
         };
         match kept {
-            Some(applied) => {
+            Some(Err(error)) => {
+                self.tell(&Event::Failed(path.clone(), error.to_string()));
+                true
+            }
+            Some(Ok(applied)) => {
                 let kind = if applied.changed { Event::Updated } else { Event::Unchanged };
                 self.tell(&kind(path.clone(), size));
                 self.tell_notes(path, applied);
@@ -128,18 +135,18 @@ impl Sink {
         name: &Name,
         entry: &TreeEntry,
         hash: Option<[u8; 32]>,
-    ) -> Option<Applied> {
+    ) -> Option<io::Result<Applied>> {
+        let (entry, privileges, dry_run) = (entry.clone(), self.options.privileges, self.options.dry_run);
         let file = match open_present(directory, name) {
             Ok(file) => file,
             Err(_) if hash.is_some() => return None,
-            Err(error) => {
-                return Some(Applied {
-                    changed: false,
-                    refused: vec![format!("it cannot be opened: {error}")],
-                });
+            // Its time is right, or it would not be kept.
+            Err(error) if mode_of(directory, name).ok() == Some(permitted_mode(&entry, privileges)) => {
+                let refused = vec![format!("its attributes cannot be looked at: {error}")];
+                return Some(Ok(Applied { changed: false, refused }));
             }
+            Err(error) => return Some(Err(error)),
         };
-        let (entry, privileges, dry_run) = (entry.clone(), self.options.privileges, self.options.dry_run);
         let work = move || {
             if let Some(hash) = hash
                 && !has_hash(&file, &hash).unwrap_or(false)
@@ -147,10 +154,9 @@ impl Sink {
                 return None;
             }
             if dry_run {
-                return Some(Applied::default());
+                return Some(Ok(Applied::default()));
             }
-            let refuse = |error: io::Error| Applied { changed: false, refused: vec![error.to_string()] };
-            Some(apply(&file, &entry, privileges).unwrap_or_else(refuse))
+            Some(apply(&file, &entry, privileges))
         };
         spawn_blocking(work).await.expect("reading a file does not panic")
     }
@@ -235,7 +241,7 @@ impl Sink {
             _ if self.options.dry_run => self.tell(&Event::Restored(path.clone(), 0)),
             _ => {
                 let directory = self.directory(parents.len())?;
-                make_way(&directory, name, &self.options)?;
+                make_way(&directory, names, self.deletion.as_deref())?;
                 write_symlink(&directory, name, target, entry.mtime_ns)?;
                 self.tell(&Event::Restored(path.clone(), 0));
             }
@@ -245,35 +251,36 @@ impl Sink {
 
     fn begin_file(&self, path: &Path, entry: &TreeEntry) -> io::Result<Box<dyn WriteAt>> {
         let names = &path.names()[self.strip..];
-        let (Some((name, parents)), TreeNode::File { size, hash, .. }) = (names.split_last(), &entry.node)
+        let (Some((_, parents)), TreeNode::File { size, hash, .. }) = (names.split_last(), &entry.node)
         else {
             return Err(io::Error::other("not a file"));
         };
         let place = Place {
             directory: self.directory(parents.len())?,
-            name: name.clone(),
+            names: names.to_vec(),
             path: path.clone(),
             entry: entry.clone(),
             size: *size,
             hash: *hash,
             options: self.options.clone(),
+            deletion: self.deletion.clone(),
             report: self.report.clone(),
         };
         Ok(Box::new(Writer::new(place, self.writing.clone())))
     }
 }
 
-/// A directory gives way to a file or link if it is empty, or if what is not in the snapshot is to be deleted.
-/// Everything else is replaced at once.
-pub(super) fn make_way(directory: &Directory, name: &Name, options: &Options) -> io::Result<()> {
-    match look(directory, name)? {
-        Some(present) if present.kind == Kind::Directory => {
-            if options.delete {
-                clear(directory, name)?;
-            }
-            remove(directory, name, &present)
-        }
-        _ => Ok(()),
+/// A directory gives way to a file or link if it is empty, or if all that is in it is to be deleted. Everything else is
+/// replaced at once. `names` lead to it from the target.
+pub(super) fn make_way(directory: &Directory, names: &[Name], deletion: Option<&Deletion>) -> io::Result<()> {
+    let name = names.last().expect("entries have names");
+    let Some(present) = look(directory, name)?.filter(|present| present.kind == Kind::Directory) else {
+        return Ok(());
+    };
+    match deletion {
+        Some(deletion) if deletion.delete(directory, names) => Ok(()),
+        Some(_) => Err(io::Error::other("a folder is in its place, and holds what --delete spares")),
+        None => remove(directory, name, &present),
     }
 }
 

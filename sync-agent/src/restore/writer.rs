@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::Options;
 use super::attributes::Applied;
+use super::delete::Deletion;
 use super::directory::Directory;
 use super::file::NewFile;
 use super::report::{Event, Report};
@@ -25,12 +26,14 @@ const FINISHING_MIB_MIN: u32 = 2;
 /// Where a file goes, and what it is to be.
 pub(super) struct Place {
     pub(super) directory: Arc<Directory>,
-    pub(super) name: Name,
+    /// They lead to it from the target.
+    pub(super) names: Vec<Name>,
     pub(super) path: Path,
     pub(super) entry: TreeEntry,
     pub(super) size: u64,
     pub(super) hash: [u8; 32],
     pub(super) options: Arc<Options>,
+    pub(super) deletion: Option<Arc<Deletion>>,
     pub(super) report: Arc<Report>,
 }
 
@@ -64,7 +67,7 @@ impl Writer {
         let file = self.flushed().await?;
         let pieces = std::mem::take(&mut self.pieces);
         self.buffered = 0;
-        let (directory, name) = (self.place.directory.clone(), self.place.name.clone());
+        let (directory, name) = (self.place.directory.clone(), self.place.name().clone());
         let hash = self.place.hash;
         self.written = Some(spawn_blocking(move || write(file, directory, &name, &hash, &pieces)));
         Ok(())
@@ -101,6 +104,10 @@ fn write(
 }
 
 impl Place {
+    fn name(&self) -> &Name {
+        self.names.last().expect("files have names")
+    }
+
     fn finish(&self, file: Option<NewFile>, pieces: &Pieces) {
         match self.try_finish(file, pieces) {
             Ok(applied) => {
@@ -114,12 +121,12 @@ impl Place {
     }
 
     fn try_finish(&self, file: Option<NewFile>, pieces: &Pieces) -> io::Result<Applied> {
-        let file = write(file, self.directory.clone(), &self.name, &self.hash, pieces)?;
+        let file = write(file, self.directory.clone(), self.name(), &self.hash, pieces)?;
         if self.options.rules.verify && !file.verify(self.size, &self.hash)? {
             return Err(io::Error::other("the disk gives back other bytes than were written"));
         }
-        make_way(&self.directory, &self.name, &self.options)?;
-        file.finish(&self.name, &self.entry, self.size, self.options.privileges)
+        make_way(&self.directory, &self.names, self.deletion.as_deref())?;
+        file.finish(self.name(), &self.entry, self.size, self.options.privileges)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs::{self, File, Permissions};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
@@ -172,6 +173,117 @@ async fn what_is_not_in_the_snapshot_is_deleted_only_if_asked_and_taken_by_the_f
     assert!(target.join("extra").exists() && !target.join("d/more").exists());
     restore(&agent, &snapshot, target.path(), &["--delete"]).await;
     assert!(on_disk(target.path()) == on_disk(folder.path()));
+}
+
+/// An agent that lives in the folder that it backs up, as in a home folder.
+async fn agent_within(world: &World, folder: &Folder) -> Agent {
+    let agent = Agent { state: TempDir::new_in(folder.path()).unwrap() };
+    agent.configure(&format!("never = [{:?}]", folder.join("never")));
+    world.enrol(&agent).await;
+    agent
+}
+
+#[tokio::test]
+async fn delete_spares_what_no_snapshot_holds() {
+    let world = World::start(2).await;
+    let folder = Folder::new(&[("kept", b"1"), ("d/kept", b"2")]);
+    let agent = agent_within(&world, &folder).await;
+    let spared = ["a.tmp", "d/b.tmp", "left/out/x", "cache/x", "never/x", "node/node.json", "node/packs/x"];
+    for path in spared {
+        folder.write(path, b"no snapshot has it");
+    }
+    folder.write("cache/CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55");
+    folder.write("larger", &noise(1, 5000));
+    let socket = UnixListener::bind(folder.join("socket")).unwrap();
+    let path = folder.path().to_str().unwrap();
+    let rules = ["--exclude", "*.tmp", "--exclude", "/left/", "--exclude-larger-than", "4K"];
+    agent.json(&[&["folders", "add", path][..], &rules].concat()).await;
+    let snapshot = back_up(&agent).await;
+    for path in ["extra", "d/extra", "more/extra"] {
+        folder.write(path, b"x");
+    }
+    folder.write("mixed/c.tmp", b"x");
+    folder.write("mixed/extra", b"x");
+
+    let summary = restore(&agent, &snapshot, folder.path(), &["--delete"]).await;
+    assert_eq!((&summary["errors"], &summary["files_deleted"]), (&0.into(), &5.into()), "{summary}");
+    for path in ["extra", "d/extra", "more", "mixed/extra"] {
+        assert!(!folder.join(path).exists(), "{path} is not in the snapshot");
+    }
+    for path in [&spared[..], &["larger", "socket", "mixed/c.tmp", "cache/CACHEDIR.TAG"]].concat() {
+        assert!(folder.join(path).exists(), "{path}");
+    }
+    drop(socket);
+    assert_eq!(newest(&agent).await, snapshot, "the agent's keys are there");
+    // A part of the folder is left out by the same patterns.
+    restore(&agent, &format!("{snapshot}:d"), &folder.join("d"), &["--delete"]).await;
+    assert!(folder.join("d/b.tmp").exists());
+}
+
+#[tokio::test]
+async fn delete_is_refused_where_a_snapshot_lacks_what_could_not_be_read() {
+    let world = World::start(2).await;
+    let agent = world.admit().await;
+    let folder = Folder::new(&[("a", b"1")]);
+    // Deeper than a backup has room for.
+    let deep = (0..260).fold(folder.path().to_owned(), |path, _| path.join("d"));
+    fs::create_dir_all(&deep).unwrap();
+    agent.add(folder.path()).await;
+    agent.run(&["backup"]).await;
+    let snapshot = newest(&agent).await;
+    let target = Folder::new(&[("extra", b"x")]);
+    let output =
+        agent.run(&["restore", &snapshot, "--delete", "--target", target.path().to_str().unwrap()]).await;
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("--delete needs a complete snapshot"), "{errors}");
+    assert!(target.join("extra").exists() && !target.join("a").exists(), "nothing was touched");
+}
+
+#[tokio::test]
+async fn delete_knows_the_system_by_another_name() {
+    let agent = Agent::new();
+    let folder = Folder::new(&[]);
+    symlink("/", folder.join("link")).unwrap();
+    for options in [&[][..], &["--exclude", "x"]] {
+        let target = folder.join("link");
+        let arguments = ["restore", "latest", "--dry-run", "--delete", "--target", target.to_str().unwrap()];
+        let output = agent.run(&[&arguments, options].concat()).await;
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains("would delete the system"), "{errors}");
+    }
+}
+
+#[tokio::test]
+async fn what_gives_way_to_a_file_is_deleted_by_the_filter_and_told() {
+    let world = World::start(2).await;
+    let (agent, _folder, snapshot, target) = with_others_in_the_target(&world).await;
+    fs::remove_file(target.join("older")).unwrap();
+    target.write("older/inside", b"x");
+    target.write("older/keep", b"x");
+    let at = target.path().to_str().unwrap();
+    let arguments = ["restore", &snapshot, "--target", at, "--delete", "--exclude", "keep", "--json"];
+    let output = agent.run(&arguments).await;
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{printed}");
+    assert!(target.join("older/keep").exists(), "it is excluded");
+    let summary: Value = serde_json::from_str(printed.lines().last().unwrap()).unwrap();
+    assert_eq!(summary["files_deleted"], 4, "older/inside, extra, d/more and what is in it: {summary}");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_left_keeps_its_mode() {
+    let world = World::start(2).await;
+    let agent = world.admit().await;
+    let folder = Folder::new(&[("d/missing", b"1")]);
+    agent.add(folder.path()).await;
+    let snapshot = back_up(&agent).await;
+    let target = Folder::new(&[("d/there", b"2")]);
+    fs::set_permissions(target.join("d"), Permissions::from_mode(0o550)).unwrap();
+    restore(&agent, &snapshot, target.path(), &["--overwrite", "never"]).await;
+    assert_eq!(read(&target, "d/missing"), b"1");
+    assert_eq!(fs::metadata(target.join("d")).unwrap().permissions().mode() & 0o7777, 0o550);
 }
 
 #[tokio::test]
