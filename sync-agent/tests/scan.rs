@@ -74,12 +74,6 @@ fn what_a_killed_restore_leaves_is_not_backed_up() {
 }
 
 #[test]
-fn what_a_killed_restore_leaves_is_not_backed_up() {
-    let folder = Folder::new(&[("a", b""), ("d/.triplicate-restore-0123456789abcdef", b"half")]);
-    assert_eq!(folder.entries(&[]), ["a", "d"]);
-}
-
-#[test]
 fn names_that_are_not_utf8_and_names_of_255_bytes_are_kept() {
     let folder = Folder::new(&[]);
     let raw = b"caf\xe9-\xff".to_vec();

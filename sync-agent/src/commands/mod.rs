@@ -61,6 +61,8 @@ impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         let exit = match error.downcast_ref::<KeysError>() {
             Some(KeysError::NotEnrolled) => Exit::NotEnrolled,
+            // A disk that does not answer is not a key that does not open: it may answer later.
+            Some(KeysError::State(_)) => Exit::Failed,
             Some(_) => Exit::WrongKey,
             None if is_not_admitted(&error) => Exit::WrongKey,
             None => Exit::Failed,
@@ -92,8 +94,11 @@ impl Context {
     }
 
     /// A client of a coordinator.
-    pub fn client(&self, origin: &str) -> Client {
-        Client::new(origin, Rc::new(Native::new(self.state.pin())))
+    ///
+    /// # Errors
+    /// If what was verified before cannot be read.
+    pub fn client(&self, origin: &str) -> anyhow::Result<Client> {
+        Ok(Client::new(origin, Rc::new(Native::new(self.state.pin())?)))
     }
 
     /// Signs in as the device and opens its vault.
@@ -101,7 +106,7 @@ impl Context {
     /// # Errors
     /// [`KeysError`] without keys; else those of the client and the index.
     pub async fn open(&self, store: &DeviceStore) -> anyhow::Result<Parts> {
-        let account = self.client(&store.origin).open_device(store).await?;
+        let account = self.client(&store.origin)?.open_device(store).await?;
         let vault = account.open_vault().await?;
         let first = store.vaults.first().context("the device was admitted to no vault")?;
         let index = Index::open(&self.state.index())?;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::vec;
 
-use backup::PATH_DEPTH_MAX;
+use backup::{Name, PATH_DEPTH_MAX};
 use rustix::fs::{Access, AtFlags, Dir, Mode, OFlags, Stat, accessat, openat, statat};
 use rustix::io::Errno;
 
@@ -142,6 +142,9 @@ impl Root {
         let Some(meta) = Meta::from_stat(stat) else {
             return Item::Note(Note { path, reason: Reason::Special });
         };
+        if let Some(Err(error)) = path.name().map(Name::new) {
+            return Item::Note(Note { path, reason: Reason::Unreadable(error.to_string()) });
+        }
         if path.name().is_some_and(|name| name.starts_with(RESTORE_PREFIX.as_bytes())) {
             return Item::Excluded(path, meta, format!("{RESTORE_PREFIX}*"));
         }
@@ -342,4 +345,22 @@ fn read(directory: &OwnedFd) -> io::Result<Vec<Named>> {
             .map(|part| part.join().expect("asking for a file's state does not panic"));
         parts.flatten().collect()
     }))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    /// Some file systems have longer names than the format; those of most machines have not.
+    #[test]
+    fn a_name_that_the_format_refuses_is_noted_and_stops_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(folder.path(), Exclude::default(), &[]).unwrap();
+        let stat = root.stat(&TreePath::default()).unwrap().unwrap();
+        let judge = |len| root.judge(TreePath::default().join(&vec![b'n'; len]), &stat);
+        assert!(matches!(judge(255), Item::Entry(..)));
+        let item = judge(256);
+        assert!(matches!(&item, Item::Note(note) if note.reason.is_failure()), "{item:?}");
+    }
 }
