@@ -72,7 +72,9 @@ fn native(options: Options) -> Result<()> {
     cargo("build --quiet --package coordinator --package storage-node --package sync-agent")?;
     let postgres = Postgres::temporary()?;
     let mut nextest = command("cargo")?;
-    nextest.args(["nextest", "run", "--workspace"]).env("TRIPLICATE_TEST_DATABASE_URL", postgres.admin_url());
+    nextest
+        .args(["nextest", "run", "--workspace", "--no-fail-fast"])
+        .env("TRIPLICATE_TEST_DATABASE_URL", postgres.admin_url());
     if options.long {
         nextest.env("PROPTEST_CASES", "10000");
     }

@@ -24,9 +24,13 @@ fn request(server: &Server, route: Route) -> RequestBuilder {
 }
 
 async fn expect_unauthenticated(request: RequestBuilder, route: Route, credentials: &str) {
+    expect_refusal(request, route, credentials, ErrorCode::Unauthenticated).await;
+}
+
+async fn expect_refusal(request: RequestBuilder, route: Route, credentials: &str, code: ErrorCode) {
     let answer = Answer::read(request).await;
-    assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{} {} with {credentials}", route.method, route.path);
-    answer.expect_code(ErrorCode::Unauthenticated);
+    assert_eq!(answer.status, code.status(), "{} {} with {credentials}", route.method, route.path);
+    answer.expect_code(code);
 }
 
 /// Headers that let nobody in, by the kind of caller that they imitate.
@@ -35,6 +39,8 @@ struct BadCredentials {
     bearers: Vec<(&'static str, String)>,
     nodes: Vec<(&'static str, String)>,
     devices: Vec<(&'static str, String)>,
+    /// Signed as they should be, by who is no device, or none that may come in.
+    outsiders: Vec<(&'static str, String)>,
 }
 
 impl BadCredentials {
@@ -74,10 +80,12 @@ impl BadCredentials {
             devices: vec![
                 ("a garbled signature", signed.replace("signature=", "signature=0")),
                 ("another key's signature", sign_in_header(server, &node.key, expired.id, now_ms)),
+                ("a session", expired.credentials.1.clone()),
+            ],
+            outsiders: vec![
+                ("a node's signature", by_node),
                 ("a device that was not admitted", stranger.authorization(server)),
                 ("a revoked device", sign_in_header(server, &revoked.key, revoked.id, now_ms)),
-                ("a node's signature", by_node),
-                ("a session", expired.credentials.1.clone()),
             ],
         }
     }
@@ -111,6 +119,12 @@ async fn no_route_opens_to_bad_credentials() {
         for (header, name, value) in refused {
             let changing = request(&server, *route).header("x-triplicate", "1");
             expect_unauthenticated(changing.header(header, value), *route, name).await;
+        }
+        if route.caller == Caller::DeviceSignature {
+            for (name, value) in &bad.outsiders {
+                let signed = request(&server, *route).header("authorization", value);
+                expect_refusal(signed, *route, name, ErrorCode::NotAdmitted).await;
+            }
         }
     }
 }
