@@ -113,7 +113,7 @@ async function up(line, folder, files) {
 
 // Pulls as static/download-worker.js does, two chunks ahead, and drops the bytes.
 async function back(line, path) {
-  const { download, bytes } = await line.call("Open", { path, folder: false });
+  const { download, bytes } = await line.call("Open", { moment: { source: null, seq: null }, path, folder: false });
   const { port1, port2 } = new MessageChannel();
   let received = 0;
   const ended = new Promise((resolve, reject) => {
