@@ -4,6 +4,7 @@
 mod deletions;
 mod error;
 mod folder;
+mod folders;
 mod limiter;
 mod messages;
 mod plan;
@@ -38,7 +39,7 @@ use crate::exit::Exit;
 use crate::index::{Hold, Index, IndexError};
 use crate::platform::{boot_ms, now_ms};
 use crate::report::AgentReport;
-use crate::watch::{Hint, Hints, WatchError, Watcher};
+use crate::watch::{Hint, Hints, Watcher};
 use folder::{Folder, Meter, Waiting};
 use messages::Listeners;
 use snapshot::{BackedUp, Backup};
@@ -310,105 +311,6 @@ impl Engine {
             tracing::error!(%error, "the damaged index stays where it is");
         }
         error
-    }
-
-    fn take_hints(&mut self) {
-        let now = boot_ms();
-        for (source, hint) in self.hints.take() {
-            let Some(folder) = self.folders.get_mut(&source) else { continue };
-            match &hint {
-                Hint::Everything => {
-                    folder.overflows += 1;
-                    tracing::warn!(folder = %folder.path.display(), "events were lost; everything is scanned");
-                    self.renew_watch(source);
-                }
-                Hint::LimitReached => self.poll(source, WatchError::LimitReached.to_string()),
-                Hint::Paths(_) => {}
-            }
-            if let Some(folder) = self.folders.get_mut(&source) {
-                folder.schedule.hint(hint, now);
-            }
-        }
-    }
-
-    /// Its watches may lie on what is no longer there. What happens meanwhile is not heard: everything is to be looked
-    /// at after this.
-    fn renew_watch(&mut self, source: SourceId) {
-        let (Some(watcher), Some(folder)) = (&mut self.watcher, self.folders.get_mut(&source)) else {
-            return;
-        };
-        match watcher.renew(source, &folder.path) {
-            Ok(()) if folder.polling.is_some() => {
-                folder.schedule.set_pace(self.parts.config.pace(false));
-                folder.polling = None;
-            }
-            Ok(()) => {}
-            Err(error) => self.poll(source, EngineError::chain_of(&error)),
-        }
-    }
-
-    /// From now on scans alone find what changes in a folder.
-    fn poll(&mut self, source: SourceId, why: String) {
-        let Some(folder) = self.folders.get_mut(&source) else { return };
-        if folder.polling.is_none() {
-            tracing::warn!(folder = %folder.path.display(), why, "not watched, scanned from time to time");
-            folder.schedule.set_pace(self.parts.config.pace(true));
-            folder.polling = Some(why);
-        }
-        if let Some(watcher) = &mut self.watcher {
-            watcher.unwatch(source);
-        }
-    }
-
-    /// Takes over which folders there are, and how they are to be backed up.
-    fn read_settings(&mut self) {
-        let now = boot_ms();
-        let sources = self.parts.vault.settings().sources;
-        let own: BTreeMap<SourceId, client::Source> = sources
-            .into_iter()
-            .filter(|source| folder::is_own(source, self.parts.device))
-            .map(|source| (source.source, source))
-            .collect();
-        let gone: Vec<SourceId> =
-            self.folders.keys().filter(|source| !own.contains_key(source)).copied().collect();
-        for source in gone {
-            self.folders.remove(&source);
-            if let Some(watcher) = &mut self.watcher {
-                watcher.unwatch(source);
-            }
-            if let Err(error) = self.parts.index.forget(&source) {
-                tracing::warn!(%error, "the index still has rows of a folder that was removed");
-            }
-        }
-        for (source, settings) in own {
-            match self.folders.get_mut(&source) {
-                Some(folder) if folder.settings == settings => {}
-                Some(folder) if folder.path == folder::path_of(&settings) => {
-                    folder.settings = settings;
-                    folder.schedule.ask(now);
-                }
-                _ => self.add_folder(settings, now),
-            }
-        }
-    }
-
-    fn add_folder(&mut self, settings: client::Source, now: u64) {
-        let source = settings.source;
-        let state = self.parts.index.folder(&source).unwrap_or_default();
-        let since_commit = state.backup_ms.map(|at| now_ms().saturating_sub(at));
-        let schedule = Schedule::new(self.parts.config.pace(false), now, since_commit);
-        let folder = Folder::new(settings, schedule);
-        let path = folder.path.clone();
-        self.folders.insert(source, folder);
-        if self.mode == Mode::Command {
-            return;
-        }
-        let watched = self.watcher.as_mut().map(|watcher| watcher.watch(source, &path));
-        match watched {
-            Some(Ok(())) => {}
-            Some(Err(error)) => self.poll(source, EngineError::chain_of(&error)),
-            None => self.poll(source, "the configuration says so, or the system gives no watcher".to_owned()),
-        }
     }
 
     /// How everything is.
