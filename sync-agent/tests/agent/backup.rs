@@ -93,14 +93,20 @@ async fn what_cannot_be_kept_is_told_and_ends_with_3() {
     assert!(error["item"].as_str().unwrap().ends_with("d/d/d"), "{error}");
 }
 
-#[tokio::test]
-async fn a_mass_deletion_waits_for_a_person_and_goes_on_when_confirmed() {
-    let world = World::start(2).await;
-    let agent = world.admit().await;
+/// 120 of its 121 files lie in `many`: so much at once is a mass deletion.
+fn folder_of_many() -> Folder {
     let folder = Folder::new(&[("stays", b"1")]);
     for number in 0..120 {
         folder.write(&format!("many/{number}"), b"x");
     }
+    folder
+}
+
+#[tokio::test]
+async fn a_mass_deletion_waits_for_a_person_and_goes_on_when_confirmed() {
+    let world = World::start(2).await;
+    let agent = world.admit().await;
+    let folder = folder_of_many();
     agent.add(folder.path()).await;
     agent.json(&["backup"]).await;
     fs::remove_dir_all(folder.join("many")).unwrap();
@@ -158,10 +164,7 @@ async fn a_folder_that_fails_keeps_no_other_from_being_backed_up() {
 async fn a_renamed_folder_is_no_mass_deletion_and_neither_is_a_new_exclude() {
     let world = World::start(2).await;
     let agent = world.admit().await;
-    let folder = Folder::new(&[("stays", b"1")]);
-    for number in 0..120 {
-        folder.write(&format!("many/{number}"), b"x");
-    }
+    let folder = folder_of_many();
     agent.add(folder.path()).await;
     agent.json(&["backup"]).await;
     fs::rename(folder.join("many"), folder.join("other")).unwrap();

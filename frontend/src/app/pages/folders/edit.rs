@@ -49,13 +49,7 @@ pub(super) fn Add(props: &AddProps) -> Html {
             }
         })
     };
-    let onchange = {
-        let (form, objection) = (form.clone(), objection.clone());
-        Callback::from(move |next| {
-            objection.set(None);
-            form.set(next);
-        })
-    };
+    let onchange = takes_over(&form, &objection);
     let set = |change: fn(FolderForm, String) -> FolderForm| {
         let form = (*form).clone();
         onchange.reform(move |text| change(form.clone(), text))
@@ -131,6 +125,18 @@ pub(super) fn Add(props: &AddProps) -> Html {
     )
 }
 
+/// What is typed takes the place of the form, and of what was wrong with it.
+fn takes_over(
+    form: &UseStateHandle<FolderForm>,
+    objection: &UseStateHandle<Option<Objection>>,
+) -> Callback<FolderForm> {
+    let (form, objection) = (form.clone(), objection.clone());
+    Callback::from(move |next| {
+        objection.set(None);
+        form.set(next);
+    })
+}
+
 #[derive(Properties, PartialEq)]
 pub(super) struct EditProps {
     pub(super) folder: WatchedFolder,
@@ -152,13 +158,7 @@ pub(super) fn Edit(props: &EditProps) -> Html {
             Err(wrong) => objection.set(Some(wrong)),
         })
     };
-    let onchange = {
-        let (form, objection) = (form.clone(), objection.clone());
-        Callback::from(move |next| {
-            objection.set(None);
-            form.set(next);
-        })
-    };
+    let onchange = takes_over(&form, &objection);
     let rename = {
         let (form, onchange) = ((*form).clone(), onchange.clone());
         Callback::from(move |name| onchange.emit(FolderForm { name, ..form.clone() }))
