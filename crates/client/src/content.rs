@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use ::backup::{ChunkRef, Content, FileSplitter, Remainder, StoredContent, write_content};
 use crypto::blob::BlobKind;
+use futures_util::future::{Either, LocalBoxFuture, pending, select};
 use futures_util::stream::{FuturesOrdered, StreamExt as _};
 use protocol::id::BlobId;
 use tokio::sync::Semaphore;
@@ -68,16 +69,14 @@ impl ContentWriter {
         let mut chunks = Vec::new();
         let mut offset = 0;
         loop {
-            let slice = match reader.read_at(offset, SLICE_BYTES).await {
+            let reading = reader.read_at(offset, SLICE_BYTES);
+            let slice = match read_and_seal(reading, &mut sealing, &mut chunks).await? {
                 Ok(slice) => slice,
                 Err(reason) => return Ok(Err(reason)),
             };
             offset += slice.len() as u64;
             for chunk in splitter.push(&slice) {
                 sealing.push_back(self.store_chunk(chunk));
-            }
-            while sealing.len() > CHUNKS_AT_ONCE {
-                chunks.extend(sealing.next().await.transpose()?);
             }
             self.progress.update(|it| it.bytes_read += slice.len() as u64);
             if slice.len() < SLICE_BYTES {
@@ -114,5 +113,32 @@ impl ContentWriter {
         let id = self.uploader.store(BlobKind::Chunk, chunk).await?;
         (known.learn)(fingerprint, id);
         Ok(ChunkRef { id, raw_len })
+    }
+}
+
+/// The next slice, once few enough chunks of those before are still being sealed. Neither waits for the other.
+async fn read_and_seal(
+    mut reading: LocalBoxFuture<'_, Result<Vec<u8>, String>>,
+    sealing: &mut FuturesOrdered<impl Future<Output = Result<ChunkRef, Error>>>,
+    sealed: &mut Vec<ChunkRef>,
+) -> Result<Result<Vec<u8>, String>, Error> {
+    let mut slice = None;
+    loop {
+        slice = match slice {
+            Some(slice) if sealing.len() <= CHUNKS_AT_ONCE => return Ok(slice),
+            slice => slice,
+        };
+        let is_read = slice.is_some();
+        let read = async { if is_read { pending().await } else { (&mut reading).await } };
+        let seal = async {
+            match sealing.next().await {
+                Some(chunk) => chunk,
+                None => pending().await,
+            }
+        };
+        match select(std::pin::pin!(read), std::pin::pin!(seal)).await {
+            Either::Left((read, _)) => slice = Some(read),
+            Either::Right((chunk, _)) => sealed.push(chunk?),
+        }
     }
 }

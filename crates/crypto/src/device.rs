@@ -107,14 +107,20 @@ impl DeviceStore {
         Ok([&MAGIC[..], self.device.as_bytes(), &sealed].concat())
     }
 
+    /// Whose file it is, by what stands outside of the seal.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAStore`].
+    pub fn device_of(file: &[u8]) -> Result<DeviceId, StoreError> {
+        Ok(split(file)?.0)
+    }
+
     /// Opens a file.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn open(backend: &Backend, key: &DeviceStoreKey, file: &[u8]) -> Result<Self, StoreError> {
-        let (head, sealed) = file.split_first_chunk::<HEAD_LEN>().ok_or(StoreError::NotAStore)?;
-        let device = head.strip_prefix(&MAGIC).ok_or(StoreError::NotAStore)?;
-        let device = DeviceId::from_slice(device).map_err(|_| StoreError::NotAStore)?;
+        let (device, sealed) = split(file)?;
         let bytes = seal::open(backend, key, &StoreOfDevice { device }, sealed).await?;
         let store = Self::decode(&bytes)?;
         if store.device == device { Ok(store) } else { Err(CborError("another device than outside").into()) }
@@ -162,6 +168,13 @@ impl DeviceStore {
         accept(bytes, &store.encode())?;
         Ok(store)
     }
+}
+
+/// The device and its sealed keys.
+fn split(file: &[u8]) -> Result<(DeviceId, &[u8]), StoreError> {
+    let (head, sealed) = file.split_first_chunk::<HEAD_LEN>().ok_or(StoreError::NotAStore)?;
+    let device = head.strip_prefix(&MAGIC).ok_or(StoreError::NotAStore)?;
+    Ok((DeviceId::from_slice(device).map_err(|_| StoreError::NotAStore)?, sealed))
 }
 
 fn read_vault(reader: &mut Reader<'_>) -> Result<StoredVault, StoreError> {

@@ -51,7 +51,7 @@ pub(super) async fn enroll(context: &Context, link: &EnrolmentLink) -> anyhow::R
     let client = context.client(link.origin())?;
     let store = client.enrol(link, &host).await?;
     // Nobody can grant them again: they are kept before anything else can fail.
-    keys::save(&context.state, &store).await?;
+    keys::save(&context.state, &store, context.config.keyring).await?;
     client.open_device(&store).await?;
     context.output.line(format!("{host} is enrolled as device {}.", store.device));
     context.output.object(&serde_json::json!({ "device": store.device, "origin": store.origin }));

@@ -43,6 +43,8 @@ pub struct Context {
     pub state: StateDir,
     /// The configuration.
     pub config: Rc<Config>,
+    /// Where that is, if it was named.
+    pub config_file: Option<PathBuf>,
     /// Where results go.
     pub output: Output,
 }
@@ -89,6 +91,7 @@ impl Context {
         Ok(Self {
             state: StateDir::open(&state)?,
             config: Rc::new(Config::load(global.config.as_deref())?),
+            config_file: global.config.as_deref().map(absolute).transpose()?,
             output: Output { json: global.json, quiet: global.quiet },
         })
     }
@@ -149,7 +152,7 @@ impl Context {
     /// Without a running agent: is one until the answer is there.
     async fn answer(&self, request: Request, mut on_reply: impl FnMut(&Reply)) -> anyhow::Result<Reply> {
         let _lock = self.state.lock()?;
-        let store = keys::load(&self.state).await?;
+        let store = keys::load(&self.state, self.config.keyring).await?;
         let parts = self.open(&store).await?;
         let (questions, asked) = mpsc::unbounded_channel();
         let (replies, mut answers) = mpsc::unbounded_channel();

@@ -14,7 +14,7 @@ use super::{Context, Failure, enroll};
 use crate::control;
 use crate::engine::{Engine, EngineError, Mode, Parts};
 use crate::exit::Exit;
-use crate::keys;
+use crate::keys::{self, KeysError};
 
 /// Waits before the coordinator is asked again when the agent starts, from the first to the last.
 const START_WAITS_S: [u64; 5] = [1, 2, 5, 15, 60];
@@ -63,12 +63,15 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
 }
 
 async fn begin(context: &Context) -> anyhow::Result<Parts> {
-    let store = keys::load(&context.state).await?;
     for attempt in 0.. {
-        match context.open(&store).await {
-            Err(error) if is_offline(&error) => {
+        let opened = async {
+            let store = keys::load(&context.state, context.config.keyring).await?;
+            context.open(&store).await
+        };
+        match opened.await {
+            Err(error) if may_pass(&error) => {
                 let wait_s = START_WAITS_S[attempt.min(START_WAITS_S.len() - 1)];
-                tracing::warn!(error = EngineError::chain_of(error.as_ref()), wait_s, "not connected yet");
+                tracing::warn!(error = EngineError::chain_of(error.as_ref()), wait_s, "cannot begin yet");
                 tokio::time::sleep(Duration::from_secs(wait_s)).await;
             }
             opened => return opened,
@@ -77,8 +80,10 @@ async fn begin(context: &Context) -> anyhow::Result<Parts> {
     unreachable!("attempts do not end")
 }
 
-fn is_offline(error: &anyhow::Error) -> bool {
+/// The network comes back, and a keyring is unlocked when its owner signs in.
+fn may_pass(error: &anyhow::Error) -> bool {
     error.downcast_ref::<client::Error>().is_some_and(client::Error::is_retryable)
+        || matches!(error.downcast_ref(), Some(KeysError::Keyring { .. }))
 }
 
 /// Until there are keys: by a link on standard input, or by `enroll` that is run beside this.

@@ -81,6 +81,7 @@ fn unit_path() -> anyhow::Result<PathBuf> {
 fn unit(context: &Context) -> anyhow::Result<String> {
     let program = std::env::current_exe().context("the program does not know its own path")?;
     let state = context.state.path();
+    let config = context.config_file.as_deref().map(|path| format!(" --config {}", argument(path)));
     Ok(format!(
         "[Unit]
 Description=Triplicate: backs folders up as they change
@@ -88,7 +89,7 @@ After=network-online.target
 Wants=network-online.target
 
 [Service]
-ExecStart={program} run --state {state}
+ExecStart={program} run --state {state_argument}{config}
 Restart=on-failure
 RestartSec=10
 # It does not start again without a person: not enrolled, revoked.
@@ -117,9 +118,16 @@ SystemCallFilter=@system-service
 [Install]
 WantedBy=default.target
 ",
-        program = quote(&program),
+        program = argument(&program),
+        state_argument = argument(state),
         state = quote(state),
+        config = config.unwrap_or_default(),
     ))
+}
+
+/// As systemd reads a command line, where it also looks for variables.
+fn argument(path: &Path) -> String {
+    quote(path).replace('$', "$$")
 }
 
 /// As systemd reads it: percent signs are doubled, and what would end the word or the string is escaped.

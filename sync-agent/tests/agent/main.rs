@@ -4,7 +4,9 @@
 
 mod backup;
 mod enrolment;
+mod keyring;
 mod restore;
+mod service;
 mod snapshots;
 mod storms;
 mod support;

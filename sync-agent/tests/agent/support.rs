@@ -68,11 +68,13 @@ impl World {
 /// A state folder with a program.
 pub(crate) struct Agent {
     pub(crate) state: TempDir,
+    /// The address of its session's bus; without one it finds no keyring, whoever runs the test.
+    pub(crate) bus: String,
 }
 
 impl Agent {
     pub(crate) fn new() -> Self {
-        let agent = Self { state: tempdir().unwrap() };
+        let agent = Self { state: tempdir().unwrap(), bus: String::new() };
         agent.configure("quiet_seconds = 1");
         agent
     }
@@ -85,6 +87,7 @@ impl Agent {
         let mut command = Command::new(env!("CARGO_BIN_EXE_triplicate-agent"));
         command.args(arguments).arg("--state").arg(self.state.path());
         command.arg("--config").arg(self.state.path().join("agent.toml"));
+        command.env("DBUS_SESSION_BUS_ADDRESS", &self.bus);
         command
     }
 

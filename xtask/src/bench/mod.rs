@@ -1,6 +1,7 @@
 //! Runs the benchmarks and shows their figures beside their targets. Asserts nothing: figures depend on the machine.
 #![expect(clippy::cast_precision_loss, reason = "times and lengths are far below 2^52")]
 
+mod agent;
 mod browser;
 mod programs;
 mod table;
@@ -17,16 +18,17 @@ use crate::console::say;
 type Group = (&'static str, fn(&Options) -> Result<()>);
 
 /// What there is to measure, in the order of the layers.
-const GROUPS: [Group; 4] = [
+const GROUPS: [Group; 5] = [
     ("crypto", |_| programs::run("crypto", "primitives")),
     ("backup", |_| programs::run("backup", "engine")),
     ("storage-node", |_| programs::run("storage-node", "store")),
+    ("agent", agent::run),
     ("browser", browser::run),
 ];
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// crypto, backup, storage-node, browser [default: all].
+    /// crypto, backup, storage-node, agent, browser [default: all].
     rows: Vec<String>,
     /// The size of the browser's large file, in MiB.
     #[arg(long, default_value_t = 1024)]
@@ -34,9 +36,12 @@ pub(crate) struct Options {
     /// The number of the browser's small files.
     #[arg(long, default_value_t = 10_000)]
     files: u32,
-    /// How often each of the browser's rows is measured; medians are shown.
+    /// How often the agent's and the browser's rows are measured; medians are shown.
     #[arg(long, default_value_t = 3)]
     runs: u32,
+    /// A large tree of source code for the agent, such as that of Linux.
+    #[arg(long)]
+    tree: Option<PathBuf>,
     /// Measure this built web app, and the servers as they were built last; to compare two builds.
     #[arg(long)]
     web: Option<PathBuf>,

@@ -1,0 +1,148 @@
+//! Those who back up: restic into a folder, restic over HTTP, and Triplicate with one copy and with three.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use testkit::{Process, TempDir, free_port, program, tempdir, wait_until};
+
+use crate::files::run;
+use crate::measure::{Cost, measure};
+use crate::support::{Agent, World};
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    ResticLocal,
+    ResticOverHttp,
+    /// With so many nodes, of which each holds a copy.
+    Triplicate(usize),
+}
+
+pub(crate) const KINDS: [Kind; 4] =
+    [Kind::ResticLocal, Kind::ResticOverHttp, Kind::Triplicate(1), Kind::Triplicate(3)];
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ResticLocal => "restic",
+            Self::ResticOverHttp => "restic, HTTP",
+            Self::Triplicate(1) => "R=1",
+            Self::Triplicate(_) => "R=3",
+        }
+    }
+
+    /// With an empty repository.
+    pub(crate) async fn prepare(self, source: &Path) -> Opponent {
+        match self {
+            Self::ResticLocal => Opponent::Restic(Restic::into_folder()),
+            Self::ResticOverHttp => Opponent::Restic(Restic::over_http().await),
+            Self::Triplicate(nodes) => Opponent::Triplicate(Triplicate::start(nodes, source).await),
+        }
+    }
+}
+
+pub(crate) enum Opponent {
+    Restic(Restic),
+    Triplicate(Triplicate),
+}
+
+pub(crate) struct Restic {
+    folder: TempDir,
+    url: String,
+    _server: Option<Process>,
+}
+
+pub(crate) struct Triplicate {
+    world: World,
+    nodes: usize,
+    agent: Agent,
+}
+
+impl Opponent {
+    pub(crate) fn back_up(&self, source: &Path) -> Cost {
+        measure(&self.command(&["backup", source.to_str().unwrap()]))
+    }
+
+    pub(crate) fn restore(&self, target: &Path) -> Cost {
+        measure(&self.command(&["restore", "latest", "--target", target.to_str().unwrap()]))
+    }
+
+    /// Where the folder came back to: restic makes its whole path anew.
+    pub(crate) fn restored(&self, target: &Path, source: &Path) -> PathBuf {
+        match self {
+            Self::Restic(_) => target.join(source.strip_prefix("/").unwrap()),
+            Self::Triplicate(_) => target.to_owned(),
+        }
+    }
+
+    /// Bytes on the disks of all who store.
+    pub(crate) fn stored(&self) -> u64 {
+        match self {
+            Self::Restic(restic) => bytes_in(&restic.repository()),
+            Self::Triplicate(Triplicate { world, nodes, .. }) => {
+                (0..*nodes).map(|node| bytes_in(&world.cluster.node_folder(node))).sum()
+            }
+        }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        match self {
+            Self::Restic(restic) => restic.command(arguments),
+            Self::Triplicate(triplicate) => triplicate.agent.command(arguments),
+        }
+    }
+}
+
+impl Restic {
+    fn into_folder() -> Self {
+        let folder = tempdir().unwrap();
+        let url = folder.path().join("repository").to_str().unwrap().to_owned();
+        Self { folder, url, _server: None }.init()
+    }
+
+    async fn over_http() -> Self {
+        let folder = tempdir().unwrap();
+        let port = free_port().unwrap();
+        let mut command = Command::new("rclone");
+        command.args(["serve", "restic", "--addr", &format!("127.0.0.1:{port}")]);
+        command.arg(folder.path().join("repository"));
+        let server = program::start(&command, &folder.path().join("log"));
+        wait_until("rclone listens", async || {
+            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()
+        })
+        .await;
+        Self { folder, url: format!("rest:http://127.0.0.1:{port}/"), _server: Some(server) }.init()
+    }
+
+    fn init(self) -> Self {
+        run(&mut self.command(&["init"]));
+        self
+    }
+
+    fn repository(&self) -> PathBuf {
+        self.folder.path().join("repository")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("restic");
+        command.args(["--quiet", "--repo", &self.url]).args(arguments);
+        command.env("RESTIC_PASSWORD", "correct horse battery staple");
+        command.env("RESTIC_CACHE_DIR", self.folder.path().join("cache"));
+        command
+    }
+}
+
+impl Triplicate {
+    async fn start(nodes: usize, source: &Path) -> Self {
+        let world = World::start(nodes).await;
+        let agent = world.admit().await;
+        agent.add(source).await;
+        Self { world, nodes, agent }
+    }
+}
+
+/// As the file system counts them.
+fn bytes_in(folder: &Path) -> u64 {
+    let output = Command::new("du").args(["--summarize", "--block-size=1"]).arg(folder).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    printed.split_whitespace().next().unwrap().parse().unwrap()
+}
