@@ -124,6 +124,9 @@ pub enum Error {
     /// Others kept writing to the vault at the same time.
     #[error("the vault was changed by somebody else at the same time; try again")]
     Busy,
+    /// The source has another newest snapshot than the one that the changes are of: they are to be found anew.
+    #[error("another snapshot of this folder came first")]
+    StaleBase,
     /// What the server claims to hold could not be read back.
     #[error("the server claims to hold data that it does not give back (blob {}); the backup is not verified", .0.short())]
     Unverified(BlobId),

@@ -1,5 +1,6 @@
 //! Making a snapshot: a source's newest tree is edited, all of the new tree is made durable, and one signed commit
-//! puts it into the vault's log. If somebody else's commit comes first, the same edits are made on top of that.
+//! puts it into the vault's log. If somebody else's commit comes first, the same edits are made on top of that, unless
+//! they were for one tree alone.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -44,9 +45,19 @@ impl Edits {
     }
 }
 
+/// What edits are made on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Basis {
+    /// Whatever is newest: each edit says by itself what is to be.
+    Newest,
+    /// This snapshot of the source, or none at all: the edits are what tells it from files that can be read again.
+    Snapshot(Option<u64>),
+}
+
 /// Where a snapshot goes.
 pub(crate) struct WriteOptions {
     pub(crate) source: SourceId,
+    pub(crate) basis: Basis,
     /// Names the upload session: the same key opens it again.
     pub(crate) session: IdempotencyKey,
 }
@@ -65,7 +76,8 @@ impl Vault {
         progress: &Rc<Progress>,
         make_edits: impl AsyncFnOnce(Uploader) -> Result<Edits, Error>,
     ) -> Result<Written, Error> {
-        let WriteOptions { source, session } = options;
+        let WriteOptions { source, basis, session } = options;
+        self.base(source, basis)?;
         let session = self.client().open_upload(self.id(), session).await?;
         let planned = Planned::default();
         let mut make_edits = Some(make_edits);
@@ -80,7 +92,7 @@ impl Vault {
                     edits = make_edits(uploader.clone()).await?;
                 }
                 // Reading took its time: the log may have grown since, through this very vault.
-                let base = self.base(source);
+                let base = self.base(source, basis)?;
                 let now_ns = self.client().platform.now_ms().cast_signed() * 1_000_000;
                 let new_directory = NewDirectory { mode: DIRECTORY_MODE, mtime_ns: now_ns };
                 let changes = edits.changes.clone();
@@ -114,16 +126,22 @@ impl Vault {
     }
 
     /// What a new snapshot of a source would stand on now.
-    fn base(&self, source: SourceId) -> Base {
+    fn base(&self, source: SourceId, basis: Basis) -> Result<Base, Error> {
         let chain = self.chain();
         let (seq, prev) = chain.next();
         let log = chain.source(&source);
-        Base {
+        let newest = log.and_then(|log| log.snapshots.last());
+        if let Basis::Snapshot(expected) = basis
+            && expected != newest.map(|newest| newest.seq)
+        {
+            return Err(Error::StaleBase);
+        }
+        Ok(Base {
             seq,
             prev,
-            root: log.and_then(|log| log.snapshots.last()).map(|logged| logged.content.root),
+            root: newest.map(|logged| logged.content.root),
             needs_baseline: !log.is_some_and(|log| log.takes_increments_of(self.account().device())),
-        }
+        })
     }
 
     /// Stages the references of a new tree, and signs and sends the commit.

@@ -6,6 +6,7 @@ mod error;
 mod folder;
 mod folders;
 mod limiter;
+mod make;
 mod messages;
 mod plan;
 mod read;

@@ -2,30 +2,27 @@
 //! point it leaves the last snapshot, and the next run goes on with the upload.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use client::{
-    Error, Fingerprint, KnownChunks, Path, Progress, TreeChange, TreeEdits, TreeTarget, TreeWriter, Vault,
-};
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use client::{Error, Fingerprint, KnownChunks, Path, Progress, TreeEdits, TreeTarget, TreeWriter, Vault};
 use protocol::id::{BlobId, IdempotencyKey, SourceId};
 
 use super::EngineError;
 use super::limiter::Limiter;
-use super::plan::{Counts, Findings, Plan, Step, Target};
-use super::read::{metadata, read_directory, read_file, read_link, read_metadata};
+use super::make::Maker;
+use super::plan::{Counts, Findings, Plan, Target};
 use super::rebuild::rebuild;
 use super::schedule::Work;
-use crate::index::{FolderState, HoldReason, Index, Record, RowChange};
+use crate::index::{FolderState, HoldReason, Index, RowChange};
 use crate::platform::{now_ms, random};
-use crate::scan::{Kind, Meta, Note, Reason, Root, ScanError, TreePath};
+use crate::scan::{Kind, Note, Reason, ScanError, TreePath};
 
-/// Entries that are read at the same time; how many bytes, the client decides.
-const ENTRIES_AT_ONCE: usize = 64;
 /// Parts of a first backup that are made without looking at the folder's other events.
 const PARTS_MAX: usize = 1000;
+/// How often what stands in the way of a snapshot is put right before the next try waits.
+const MENDS_MAX: usize = 3;
 
 /// What a backup of a folder came to.
 #[derive(Debug, Default)]
@@ -59,19 +56,20 @@ pub(super) struct Backup {
     pub(super) limiter: Rc<RefCell<Limiter>>,
 }
 
-/// An entry as it goes into the snapshot and into the index.
-type Made = (TreeChange, RowChange);
-
 impl Backup {
     /// Looks at what the work names, and commits what changed.
     pub(super) async fn run(mut self, work: Work) -> Result<BackedUp, EngineError> {
-        self.check_index().await?;
-        let before = self.index.folder(&self.target.source)?;
-        let mut out = BackedUp { was_held: before.hold.is_some(), ..BackedUp::default() };
-        // An incomplete source is always looked at as a whole.
+        let is_anew = self.check_index().await?;
         let source = self.target.source;
-        let mut work =
-            if self.vault.is_complete(source) { work } else { Work::Everything { freshness: true } };
+        let before = self.index.folder(&source)?;
+        let mut out = BackedUp { was_held: before.hold.is_some(), ..BackedUp::default() };
+        let mut work = match work {
+            _ if !self.vault.is_complete(source) => Work::Everything { freshness: true },
+            // What an event told of may by now be nothing that this index knows, and more may be.
+            Work::Paths(_) if is_anew => Work::Everything { freshness: false },
+            work => work,
+        };
+        let mut mends = 0;
         for _ in 0..PARTS_MAX {
             out.is_full_scan = matches!(work, Work::Everything { .. });
             self.target.is_complete = self.vault.is_complete(source);
@@ -98,23 +96,39 @@ impl Backup {
             }
             let counts = plan.found.counts;
             self.totals.set(Some((counts.new + counts.changed, counts.bytes)));
-            if !self.commit(plan, &mut out).await? {
-                return Ok(out);
+            match self.commit(plan, &mut out).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(out),
+                Err(error) if mends < MENDS_MAX => {
+                    self.mend(error).await?;
+                    mends += 1;
+                    work = Work::Everything { freshness };
+                }
+                Err(error) => return Err(error),
             }
         }
         Err(EngineError::NeverComplete)
     }
 
-    /// The rows must tell of the vault's newest snapshot.
-    async fn check_index(&self) -> Result<(), EngineError> {
+    /// The rows must tell of the vault's newest snapshot. Returns whether they had to be made anew.
+    async fn check_index(&self) -> Result<bool, EngineError> {
         let source = self.target.source;
         let state = self.index.folder(&source)?;
         let newest = self.vault.snapshots(source).last().map(|snapshot| snapshot.seq);
-        if state.seq != newest {
-            tracing::info!(source = %source.short(), "the index is made anew from the newest snapshot");
-            rebuild(&self.vault, &self.index, source, state).await?;
+        if state.seq == newest {
+            return Ok(false);
         }
-        Ok(())
+        tracing::info!(source = %source.short(), "the index is made anew from the newest snapshot");
+        rebuild(&self.vault, &self.index, source, state).await?;
+        Ok(true)
+    }
+
+    /// Puts right what kept a snapshot from being made, if that can be: then another plan may be carried out.
+    async fn mend(&mut self, error: EngineError) -> Result<(), EngineError> {
+        match error {
+            EngineError::Client(Error::StaleBase) => self.check_index().await.map(drop),
+            error => Err(error),
+        }
     }
 
     async fn plan(&self, work: &Work) -> Result<Plan, ScanError> {
@@ -160,9 +174,10 @@ impl Backup {
         let place = root.place();
         let learned: Learned = Rc::default();
         let session = self.session_key()?;
-        let target = TreeTarget { source, session, known: Some(self.known_chunks(&learned)) };
-        let mut rows = settled;
         let before = self.index.folder(&source)?;
+        let known = Some(self.known_chunks(&learned));
+        let target = TreeTarget { source, base: before.seq, session, known };
+        let mut rows = settled;
         let mut unreadable = 0;
         let mut own_notes = Vec::new();
         let mut is_cut_short = false;
@@ -262,133 +277,4 @@ fn refuse(refused: &[(Path, String)], rows: &mut Vec<RowChange>, notes: &mut Vec
         });
         notes.push(Note { path, reason: Reason::Unreadable(reason.clone()) });
     }
-}
-
-/// Makes entries from what lies on the disk.
-struct Maker<'a> {
-    writer: TreeWriter,
-    root: Arc<Root>,
-    limiter: Rc<RefCell<Limiter>>,
-    index: &'a Index,
-    source: SourceId,
-    /// A part of a first backup may end before all steps are made.
-    may_stop: bool,
-}
-
-/// What entries became, where they became anything.
-type Outcome = Result<(Option<TreeChange>, RowChange), Note>;
-
-struct MadeAll {
-    entries: Vec<(Option<TreeChange>, RowChange)>,
-    notes: Vec<Note>,
-    /// Some steps were left for the next part.
-    is_cut_short: bool,
-}
-
-impl Maker<'_> {
-    /// In the order of the steps, whatever is read first.
-    async fn make(&self, steps: Vec<Step>) -> Result<MadeAll, Error> {
-        let mut all =
-            MadeAll { entries: Vec::with_capacity(steps.len()), notes: Vec::new(), is_cut_short: false };
-        let mut left = steps.len();
-        let mut made = stream::iter(steps).map(|step| self.step(step)).buffered(ENTRIES_AT_ONCE);
-        while let Some(outcome) = made.try_next().await? {
-            match outcome {
-                // What it would have covered stays, as it does in the tree.
-                Ok((None, RowChange::Remove(path)))
-                    if all.notes.last().is_some_and(|note| path.is_within(&note.path)) => {}
-                Ok(made) => all.entries.push(made),
-                Err(note) => all.notes.push(note),
-            }
-            left -= 1;
-            if self.may_stop && self.writer.is_part_due() {
-                break;
-            }
-        }
-        all.is_cut_short = left > 0;
-        Ok(all)
-    }
-
-    async fn step(&self, step: Step) -> Result<Outcome, Error> {
-        match step {
-            Step::Remove { path, covered } => {
-                let change = if covered { None } else { Some(TreeChange::Removed { path: to_path(&path)? }) };
-                Ok(Ok((change, RowChange::Remove(path))))
-            }
-            Step::Put(path, meta, before) => match self.put(&path, meta, before).await? {
-                Ok((change, row)) => Ok(Ok((Some(change), row))),
-                Err(reason) => Ok(Err(Note { path, reason: Reason::Unreadable(reason) })),
-            },
-        }
-    }
-
-    async fn put(
-        &self,
-        path: &TreePath,
-        meta: Meta,
-        before: Option<Record>,
-    ) -> Result<Result<Made, String>, Error> {
-        let at = to_path(path)?;
-        match meta.kind {
-            Kind::Directory => {
-                let metadata = match read_directory(&self.root, path, meta).await {
-                    Ok(metadata) => metadata,
-                    // It can be listed by its parent; that it cannot be entered is noted by the walk.
-                    Err(_) => metadata(&meta, BTreeMap::new()),
-                };
-                let row = RowChange::Put(path.clone(), Record::new(meta, None, i64::MAX));
-                Ok(Ok((TreeChange::Directory { path: at, metadata }, row)))
-            }
-            Kind::Symlink => match read_link(&self.root, path).await {
-                Ok(target) => {
-                    let metadata = metadata(&meta, BTreeMap::new());
-                    let row = RowChange::Put(path.clone(), Record::new(meta, None, i64::MAX));
-                    Ok(Ok((TreeChange::Symlink { path: at, metadata, target }, row)))
-                }
-                Err(error) => Ok(Err(error.to_string())),
-            },
-            Kind::File => self.put_file(path, at, meta, before).await,
-        }
-    }
-
-    async fn put_file(
-        &self,
-        path: &TreePath,
-        at: Path,
-        meta: Meta,
-        before: Option<Record>,
-    ) -> Result<Result<Made, String>, Error> {
-        // A file that only lies elsewhere now need not be read. One that was here before is another.
-        if before.is_none()
-            && let Some(made) = self.moved(path, &at, meta).await
-        {
-            return Ok(Ok(made));
-        }
-        let read = match read_file(&self.root, path, &self.writer, &self.limiter).await? {
-            Ok(read) => read,
-            Err(reason) => return Ok(Err(reason)),
-        };
-        let change = TreeChange::File {
-            path: at,
-            metadata: read.metadata,
-            content: read.content,
-            changed: read.changed,
-        };
-        Ok(Ok((change, RowChange::Put(path.clone(), read.record))))
-    }
-
-    async fn moved(&self, path: &TreePath, at: &Path, meta: Meta) -> Option<Made> {
-        let record = self.index.moved(&meta).ok()??;
-        let stored = record.file.clone()?;
-        let content = stored.content.into_content()?;
-        let metadata = read_metadata(&self.root, path, meta).await.ok()?;
-        tracing::debug!(source = %self.source.short(), %path, "moved here");
-        let content = client::StoredContent { size: meta.size, hash: stored.hash, content };
-        let change = TreeChange::File { path: at.clone(), metadata, content, changed: false };
-        Some((change, RowChange::Put(path.clone(), record)))
-    }
-}
-
-fn to_path(path: &TreePath) -> Result<Path, Error> {
-    Path::parse(&path.components().collect::<Vec<_>>())
 }

@@ -111,7 +111,7 @@ async fn backed_up(cluster: &Cluster) -> (Vault, Vec<(String, Vec<u8>)>) {
     let small: Vec<_> =
         (0..700).map(|n| (format!("tree/{}/{n}", n % 9), noise(n, 10 * n as usize))).collect();
     vault
-        .write_tree(target(source(1)), &Rc::default(), async |writer| {
+        .write_tree(target(&vault, source(1)), &Rc::default(), async |writer| {
             let mut changes = vec![store_file(&writer, "tree/big", &noise(1000, BIG)).await?];
             for (name, bytes) in &small {
                 changes.push(store_file(&writer, name, bytes).await?);
