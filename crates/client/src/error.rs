@@ -75,8 +75,8 @@ pub enum Error {
     /// A blob is on no node that answers.
     #[error("a part of the data (blob {}) cannot be read from any node now", .0.short())]
     Unreadable(BlobId),
-    /// The vault holds these blobs no more, which something that comes back needs.
-    #[error("{} parts of the data are in the vault no more", .0.len())]
+    /// The vault holds these blobs no more, or too few copies of them: they are to be sent again.
+    #[error("{} parts of the data are not in the vault any more, or have too few copies", .0.len())]
     Gone(Vec<BlobId>),
     /// Too few nodes took the data.
     #[error(

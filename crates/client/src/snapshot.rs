@@ -105,7 +105,7 @@ impl Vault {
             self.check_claims(claimed).await?;
             let base = Base { needs_baseline: base.needs_baseline || baseline, ..base };
             let (unreadable_files, partial) = (edits.unreadable_files, edits.partial);
-            let new = NewTree { source, base, tree, unreadable_files, partial };
+            let new = NewTree { source, basis, base, tree, unreadable_files, partial };
             match self.commit(session.upload, &new, &planned).await {
                 Ok(seq) => {
                     self.refresh().await?;
@@ -148,7 +148,7 @@ impl Vault {
     async fn commit(&self, upload: UploadId, new: &NewTree, planned: &Planned) -> Result<u64, Error> {
         let old_root = new.base.root.filter(|_| !new.base.needs_baseline);
         let references = diff(self.fetcher(), old_root.as_ref(), &new.tree.tree).await?;
-        let held = self.claim_held(upload, &references, planned).await?;
+        let held = self.claim_held(upload, &references, planned, new.basis).await?;
         self.check_claims(held).await?;
         // A list without references has one empty page, because page 0 begins a list anew.
         let pages = references.len().div_ceil(REFS_PAGE_MAX).max(1);
@@ -195,10 +195,12 @@ impl Vault {
         upload: UploadId,
         references: &[Reference],
         planned: &Planned,
+        basis: Basis,
     ) -> Result<Vec<BlobId>, Error> {
         let gained = references.iter().filter(|reference| reference.delta > 0);
         let held: Vec<BlobId> =
             gained.map(|reference| reference.blob).filter(|blob| planned.insert(*blob)).collect();
+        let (mut gone, mut scarce) = (Vec::new(), Vec::new());
         for ids in held.chunks(PLAN_BLOBS_MAX) {
             let mut blobs = Vec::with_capacity(ids.len());
             for group in self.client().locate(self.id(), ids).await?.groups {
@@ -207,16 +209,24 @@ impl Vault {
                 blobs.extend(stored.into_iter().map(|blob| SizedBlob { id: blob.id, size: blob.size }));
             }
             let located: HashSet<BlobId> = blobs.iter().map(|blob| blob.id).collect();
-            let gone: Vec<BlobId> = ids.iter().copied().filter(|id| !located.contains(id)).collect();
-            if !gone.is_empty() {
-                return Err(Error::Gone(gone));
-            }
-            let plan = self.client().plan(upload, &blobs).await?;
-            if !plan.groups.is_empty() {
-                return Err(Error::TooFewCopies("some of what comes back has too few copies now".to_owned()));
+            gone.extend(ids.iter().copied().filter(|id| !located.contains(id)));
+            for group in self.client().plan(upload, &blobs).await?.groups {
+                let wanting =
+                    unpack_stored(&group.blobs).map_err(|error| Error::untrusted(error.to_string()))?;
+                scarce.extend(wanting.into_iter().map(|blob| blob.id));
             }
         }
-        Ok(held)
+        // Who can read the files again need not wait until others have mended the copies.
+        if let Basis::Snapshot(_) = basis {
+            gone.append(&mut scarce);
+        }
+        match (gone.is_empty(), scarce.is_empty()) {
+            (false, _) => Err(Error::Gone(gone)),
+            (true, false) => {
+                Err(Error::TooFewCopies("some of what comes back has too few copies now".to_owned()))
+            }
+            (true, true) => Ok(held),
+        }
     }
 
     /// Reads back a sample of what the coordinator said the vault holds already: it could be lying, or mistaken.
@@ -253,6 +263,7 @@ struct Base {
 /// A tree that is to become a source's newest.
 struct NewTree {
     source: SourceId,
+    basis: Basis,
     base: Base,
     tree: WrittenDirectory,
     unreadable_files: u64,

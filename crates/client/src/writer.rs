@@ -133,7 +133,7 @@ impl Vault {
     /// Commits a snapshot of a folder: what `make_edits` says, on top of [`TreeTarget::base`].
     ///
     /// # Errors
-    /// [`Error::StaleBase`] if that is not the source's newest, as when a commit's answer was lost. [`Error::Gone`] names known chunks that the vault holds no more; they are to be forgotten. Else as the
+    /// [`Error::StaleBase`] if that is not the source's newest, as when a commit's answer was lost. [`Error::Gone`] names known chunks that the vault holds no more, or too few copies of; they are to be forgotten. Else as the
     /// network, the nodes and the server allow: what was sent is kept for a day, and a second try resumes it.
     pub async fn write_tree(
         &self,

@@ -30,6 +30,8 @@ pub(super) struct Maker<'a> {
     pub(super) source: SourceId,
     /// A part of a first backup may end before all steps are made.
     pub(super) may_stop: bool,
+    /// Also what only lies elsewhere by now is read.
+    pub(super) reads_all: bool,
 }
 
 /// What entries became, where they became anything.
@@ -117,6 +119,7 @@ impl Maker<'_> {
     ) -> Result<Result<Made, String>, Error> {
         // A file that only lies elsewhere now need not be read. One that was here before is another.
         if before.is_none()
+            && !self.reads_all
             && let Some(made) = self.moved(path, &at, meta).await
         {
             return Ok(Ok(made));

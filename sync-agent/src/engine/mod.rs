@@ -243,6 +243,7 @@ impl Engine {
                     progress: meter.progress.clone(),
                     totals: meter.totals.clone(),
                     limiter: self.limiter.clone(),
+                    reads_all: false,
                 }
                 .run(work.clone()),
             ),

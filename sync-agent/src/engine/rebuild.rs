@@ -13,12 +13,22 @@ use crate::scan::{Kind, Meta, TreePath};
 /// Rows that are written at a time.
 const BATCH: usize = 10_000;
 
+/// What of the rows that there were is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// What still holds.
+    Proven,
+    /// Nothing: every file is to be read again.
+    Nothing,
+}
+
 /// Makes the rows of a source anew, and says so in its state.
 pub(super) async fn rebuild(
     vault: &Vault,
     index: &Index,
     source: SourceId,
     state: FolderState,
+    keep: Keep,
 ) -> Result<FolderState, EngineError> {
     let newest = vault.snapshots(source).last().cloned();
     index.unstage()?;
@@ -33,7 +43,8 @@ pub(super) async fn rebuild(
                     pending.push(path.clone());
                 }
                 let new = record(&entry);
-                let known = index.row(&source, &path)?.filter(|known| known.is_same_entry(&new));
+                let known = if keep == Keep::Proven { index.row(&source, &path)? } else { None };
+                let known = known.filter(|known| known.is_same_entry(&new));
                 rows.push((path, known.unwrap_or(new)));
             }
             if rows.len() >= BATCH {

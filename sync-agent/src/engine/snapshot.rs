@@ -13,7 +13,7 @@ use super::EngineError;
 use super::limiter::Limiter;
 use super::make::Maker;
 use super::plan::{Counts, Findings, Plan, Target};
-use super::rebuild::rebuild;
+use super::rebuild::{Keep, rebuild};
 use super::schedule::Work;
 use crate::index::{FolderState, HoldReason, Index, RowChange};
 use crate::platform::{now_ms, random};
@@ -54,6 +54,8 @@ pub(super) struct Backup {
     /// Files and bytes to read, for who looks on.
     pub(super) totals: Rc<Cell<Option<(u64, u64)>>>,
     pub(super) limiter: Rc<RefCell<Limiter>>,
+    /// What is only known to be in the vault is read and sent again.
+    pub(super) reads_all: bool,
 }
 
 impl Backup {
@@ -119,7 +121,7 @@ impl Backup {
             return Ok(false);
         }
         tracing::info!(source = %source.short(), "the index is made anew from the newest snapshot");
-        rebuild(&self.vault, &self.index, source, state).await?;
+        rebuild(&self.vault, &self.index, source, state, Keep::Proven).await?;
         Ok(true)
     }
 
@@ -127,6 +129,17 @@ impl Backup {
     async fn mend(&mut self, error: EngineError) -> Result<(), EngineError> {
         match error {
             EngineError::Client(Error::StaleBase) => self.check_index().await.map(drop),
+            EngineError::Client(Error::Gone(blobs)) => {
+                tracing::warn!(count = blobs.len(), "files are read again, because parts of them are gone");
+                self.index.forget_chunks(&blobs.into_iter().collect())?;
+                if std::mem::replace(&mut self.reads_all, true) {
+                    // They belong to what did not even change.
+                    let source = self.target.source;
+                    let state = self.index.folder(&source)?;
+                    rebuild(&self.vault, &self.index, source, state, Keep::Nothing).await?;
+                }
+                Ok(())
+            }
             error => Err(error),
         }
     }
@@ -184,7 +197,8 @@ impl Backup {
         let make = async |writer: TreeWriter| {
             let may_stop = !self.target.is_complete;
             let (root, limiter) = (Arc::new(root), self.limiter.clone());
-            let maker = Maker { writer, root, limiter, index: &self.index, source, may_stop };
+            let reads_all = self.reads_all;
+            let maker = Maker { writer, root, limiter, index: &self.index, source, may_stop, reads_all };
             let made = maker.make(steps).await?;
             let mut changes = Vec::with_capacity(made.entries.len());
             for (change, row) in made.entries {
@@ -197,8 +211,7 @@ impl Backup {
             unreadable = if out.is_full_scan { found } else { found.max(before.unreadable) };
             Ok(TreeEdits { changes, unreadable_files: unreadable, partial: has_more || is_cut_short })
         };
-        let written = self.vault.write_tree(target, &self.progress, make).await;
-        let written = written.map_err(|error| self.forget_if_gone(error))?;
+        let written = self.vault.write_tree(target, &self.progress, make).await?;
         refuse(&written.refused, &mut rows, &mut own_notes);
         unreadable += written.refused.len() as u64;
         let newest = self.vault.snapshots(source).last().cloned();
@@ -250,15 +263,6 @@ impl Backup {
                 new.borrow_mut().insert(fingerprint, blob);
             }),
         })
-    }
-
-    fn forget_if_gone(&self, error: Error) -> EngineError {
-        if let Error::Gone(_) = &error
-            && let Err(error) = self.index.forget_chunks()
-        {
-            return error.into();
-        }
-        error.into()
     }
 }
 

@@ -29,3 +29,44 @@ async fn a_file_that_a_lost_commit_put_and_that_is_gone_by_now_does_not_stay() {
     let expected = vault.snapshots(vault.sources()[0].source);
     assert!(expected.len() >= 3, "the lost commit counts: {expected:?}");
 }
+
+/// A node that comes back with an empty disk.
+async fn wipe(world: &mut World, node: usize) {
+    world.cluster.kill_node(node);
+    let folder = world.cluster.node_folder(node);
+    fs::remove_dir_all(folder.join("packs")).unwrap();
+    fs::remove_file(folder.join("index.redb")).unwrap();
+    let identity = folder.join("node.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&identity).unwrap()).unwrap();
+    json["store_id"] = "00000000-0000-4000-8000-000000000001".into();
+    fs::write(&identity, json.to_string()).unwrap();
+    world.cluster.start_node(node).await;
+}
+
+#[tokio::test]
+async fn files_whose_data_lost_copies_are_read_and_sent_again_wherever_they_lie_now() {
+    let mut world = World::start(2).await;
+    let agent = world.admit().await;
+    let folder = Folder::new(&[("moves", &noise(1, 5 << 20)), ("d/stays", &noise(2, 2 << 20))]);
+    agent.add(folder.path()).await;
+    agent.json(&["backup"]).await;
+    wipe(&mut world, 0).await;
+    let vault = world.vault().await;
+    wait_until("the copies are known to be gone", async || {
+        vault.status().await.unwrap().sources[0].copies.iter().any(|count| count.copies == 1)
+    })
+    .await;
+
+    fs::create_dir(folder.join("to")).unwrap();
+    fs::rename(folder.join("moves"), folder.join("to/moved")).unwrap();
+    folder.write("to/again", &noise(2, 2 << 20));
+    agent.json(&["backup"]).await;
+    assert_eq!(in_vault(&vault).await, on_disk(folder.path()));
+    // What was sent again is also on the node that had lost it.
+    world.cluster.kill_node(1);
+    for name in ["moved", "again"] {
+        let file = vault.open_file(vault.sources()[0].source, &["to", name]).await.unwrap();
+        let content: Vec<Vec<u8>> = futures_util::TryStreamExt::try_collect(file.stream).await.unwrap();
+        assert!(content.concat() == fs::read(folder.join("to").join(name)).unwrap(), "{name}");
+    }
+}
