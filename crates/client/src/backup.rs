@@ -147,7 +147,7 @@ impl Vault {
     }
 
     fn edit_of(&self, source: SourceId) -> WriteOptions {
-        WriteOptions { source, basis: Basis::Newest, session: self.idempotency_key() }
+        WriteOptions { source, basis: Basis::Newest, session: self.idempotency_key(), pace: None }
     }
 }
 

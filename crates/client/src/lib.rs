@@ -73,5 +73,6 @@ pub use progress::{Phase, Progress, ProgressSnapshot};
 pub use protocol::envelope::device_certificate::Role;
 pub use restore::{RestoreSink, RestoreSummary, WriteAt};
 pub use sign_up::PendingAccount;
+pub use upload::Pace;
 pub use vault::{SourceInfo, Vault};
 pub use writer::{TreeChange, TreeEdits, TreeTarget, TreeWriter, WrittenSnapshot};

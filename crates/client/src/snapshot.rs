@@ -19,7 +19,7 @@ use protocol::uploads::CommitUploadRequest;
 
 use crate::error::Error;
 use crate::progress::{Phase, Progress};
-use crate::upload::{self, Planned, Sent, Uploader};
+use crate::upload::{self, Pace, Planned, Sent, Uploader};
 use crate::vault::Vault;
 
 /// How often a snapshot is put on top of another's commit that came first.
@@ -60,6 +60,7 @@ pub(crate) struct WriteOptions {
     pub(crate) basis: Basis,
     /// Names the upload session: the same key opens it again.
     pub(crate) session: IdempotencyKey,
+    pub(crate) pace: Option<Pace>,
 }
 
 /// A snapshot that is durable.
@@ -76,7 +77,7 @@ impl Vault {
         progress: &Rc<Progress>,
         make_edits: impl AsyncFnOnce(Uploader) -> Result<Edits, Error>,
     ) -> Result<Written, Error> {
-        let WriteOptions { source, basis, session } = options;
+        let WriteOptions { source, basis, session, pace } = options;
         self.base(source, basis)?;
         let session = self.client().open_upload(self.id(), session).await?;
         let planned = Planned::default();
@@ -85,7 +86,8 @@ impl Vault {
         let mut sent = Sent::default();
         let mut baseline = false;
         for _ in 0..RACES_MAX {
-            let (uploader, sender) = upload::channel(self, &session, planned.clone(), progress.clone());
+            let (uploader, sender) =
+                upload::channel(self, &session, planned.clone(), progress.clone(), pace.clone());
             let write = async {
                 let mut uploader = uploader;
                 if let Some(make_edits) = make_edits.take() {

@@ -1,15 +1,12 @@
 //! Carrying out a plan: each step becomes a change of the tree and a row of the index, read from what lies on the disk.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use client::{Error, Path, TreeChange, TreeWriter};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use protocol::id::SourceId;
 
-use super::limiter::Limiter;
 use super::plan::Step;
 use super::read::{metadata, read_directory, read_file, read_link, read_metadata};
 use crate::index::{Index, Record, RowChange};
@@ -25,7 +22,6 @@ type Made = (TreeChange, RowChange);
 pub(super) struct Maker<'a> {
     pub(super) writer: TreeWriter,
     pub(super) root: Arc<Root>,
-    pub(super) limiter: Rc<RefCell<Limiter>>,
     pub(super) index: &'a Index,
     pub(super) source: SourceId,
     /// A part of a first backup may end before all steps are made.
@@ -124,7 +120,7 @@ impl Maker<'_> {
         {
             return Ok(Ok(made));
         }
-        let read = match read_file(&self.root, path, &self.writer, &self.limiter).await? {
+        let read = match read_file(&self.root, path, &self.writer).await? {
             Ok(read) => read,
             Err(reason) => return Ok(Err(reason)),
         };

@@ -5,8 +5,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use client::{Error, Fingerprint, KnownChunks, Path, Progress, TreeEdits, TreeTarget, TreeWriter, Vault};
+use client::{
+    Error, Fingerprint, KnownChunks, Pace, Path, Progress, TreeEdits, TreeTarget, TreeWriter, Vault,
+};
 use protocol::id::{BlobId, IdempotencyKey, SourceId};
 
 use super::EngineError;
@@ -16,7 +19,7 @@ use super::plan::{Counts, Findings, Plan, Target};
 use super::rebuild::{Keep, rebuild};
 use super::schedule::Work;
 use crate::index::{FolderState, HoldReason, Index, RowChange};
-use crate::platform::{now_ms, random};
+use crate::platform::{boot_ms, now_ms, random};
 use crate::scan::{Kind, Note, Reason, ScanError, TreePath};
 
 /// Parts of a first backup that are made without looking at the folder's other events.
@@ -189,16 +192,17 @@ impl Backup {
         let session = self.session_key()?;
         let before = self.index.folder(&source)?;
         let known = Some(self.known_chunks(&learned));
-        let target = TreeTarget { source, base: before.seq, session, known };
+        let pace = Some(pace(&self.limiter));
+        let target = TreeTarget { source, base: before.seq, session, known, pace };
         let mut rows = settled;
         let mut unreadable = 0;
         let mut own_notes = Vec::new();
         let mut is_cut_short = false;
         let make = async |writer: TreeWriter| {
             let may_stop = !self.target.is_complete;
-            let (root, limiter) = (Arc::new(root), self.limiter.clone());
+            let root = Arc::new(root);
             let reads_all = self.reads_all;
-            let maker = Maker { writer, root, limiter, index: &self.index, source, may_stop, reads_all };
+            let maker = Maker { writer, root, index: &self.index, source, may_stop, reads_all };
             let made = maker.make(steps).await?;
             let mut changes = Vec::with_capacity(made.entries.len());
             for (change, row) in made.entries {
@@ -264,6 +268,15 @@ impl Backup {
             }),
         })
     }
+}
+
+/// What asks the limiter before bytes leave.
+fn pace(limiter: &Rc<RefCell<Limiter>>) -> Pace {
+    let limiter = limiter.clone();
+    Rc::new(move |bytes| {
+        let wait_ms = limiter.borrow_mut().wait_ms(bytes as u64, boot_ms(), now_ms())?;
+        Some(Box::pin(tokio::time::sleep(Duration::from_millis(wait_ms))))
+    })
 }
 
 type Learned = Rc<RefCell<HashMap<Fingerprint, BlobId>>>;

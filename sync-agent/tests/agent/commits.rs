@@ -38,7 +38,7 @@ async fn wipe(world: &mut World, node: usize) {
     fs::remove_file(folder.join("index.redb")).unwrap();
     let identity = folder.join("node.json");
     let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&identity).unwrap()).unwrap();
-    json["store_id"] = "00000000-0000-4000-8000-000000000001".into();
+    json["store_id"] = "1".repeat(32).into();
     fs::write(&identity, json.to_string()).unwrap();
     world.cluster.start_node(node).await;
 }

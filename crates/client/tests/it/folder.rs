@@ -20,7 +20,7 @@ pub(crate) fn target(vault: &Vault, source: SourceId) -> TreeTarget {
     let mut key = [0; 16];
     getrandom::fill(&mut key).expect("the system has randomness");
     let base = vault.snapshots(source).last().map(|newest| newest.seq);
-    TreeTarget { source, base, session: IdempotencyKey::from_bytes(key).expect("not zeros"), known: None }
+    TreeTarget { source, base, session: IdempotencyKey::from_bytes(key).expect("not zeros"), known: None, pace: None }
 }
 
 pub(crate) fn metadata(mode: u32) -> Metadata {
@@ -205,7 +205,7 @@ async fn what_was_sent_before_a_crash_is_not_sent_again() {
     let vault = vault(&cluster).await;
     let (sent, unsent) = (noise(1, 8 << 20), noise(2, 3 << 20));
     let session = target(&vault, source(1)).session;
-    let target = || TreeTarget { source: source(1), base: None, session, known: None };
+    let target = || TreeTarget { source: source(1), base: None, session, known: None, pace: None };
     let progress = Rc::new(Progress::default());
     let crash = async |writer: TreeWriter| -> Result<TreeEdits, Error> {
         store_file(&writer, "sent", &sent).await?;
@@ -253,6 +253,31 @@ async fn what_changed_since_one_snapshot_goes_on_top_of_no_other() {
     let edits = async |_| Ok(TreeEdits { changes, ..TreeEdits::default() });
     vault.write_tree(target(&vault, source(1)), &Rc::default(), edits).await.expect("commits");
     assert_eq!(names().await, ["a"]);
+}
+
+#[tokio::test]
+async fn what_is_sent_keeps_to_a_pace_and_what_the_vault_holds_costs_nothing() {
+    let cluster = Cluster::start(2).await;
+    let vault = vault(&cluster).await;
+    let left: Rc<RefCell<Vec<usize>>> = Rc::default();
+    let paced = |vault: &Vault, to| {
+        let asked = left.clone();
+        let pace: client::Pace = Rc::new(move |bytes| {
+            asked.borrow_mut().push(bytes);
+            Some(Box::pin(tokio::task::yield_now()))
+        });
+        TreeTarget { pace: Some(pace), ..target(vault, source(to)) }
+    };
+    let content = noise(1, 9 << 20);
+    write(&vault, paced(&vault, 1), &[("a", content.clone())]).await.expect("backs up");
+    let pieces = left.take();
+    let bytes: usize = pieces.iter().sum();
+    assert!((9 << 20..10 << 20).contains(&bytes), "the first node passes them on: {bytes}");
+    assert!(pieces.iter().all(|bytes| *bytes <= 64 << 10), "in small pieces");
+    write(&vault, paced(&vault, 2), &[("b", content.clone())]).await.expect("backs up");
+    let bytes: usize = left.take().iter().sum();
+    assert!(bytes < 100_000, "only folders are new: {bytes}");
+    assert!(restore(&vault, source(2), "b").await.expect("restores") == content);
 }
 
 #[tokio::test]
