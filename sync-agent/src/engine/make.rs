@@ -30,11 +30,11 @@ pub(super) struct Maker<'a> {
     pub(super) reads_all: bool,
 }
 
-/// What entries became, where they became anything.
-type Outcome = Result<(Option<TreeChange>, RowChange), Note>;
+/// What an entry became, or why nothing.
+type Outcome = Result<Made, Note>;
 
 pub(super) struct MadeAll {
-    pub(super) entries: Vec<(Option<TreeChange>, RowChange)>,
+    pub(super) entries: Vec<Made>,
     pub(super) notes: Vec<Note>,
     /// Some steps were left for the next part.
     pub(super) is_cut_short: bool,
@@ -49,9 +49,6 @@ impl Maker<'_> {
         let mut made = stream::iter(steps).map(|step| self.step(step)).buffered(ENTRIES_AT_ONCE);
         while let Some(outcome) = made.try_next().await? {
             match outcome {
-                // What it would have covered stays, as it does in the tree.
-                Ok((None, RowChange::Remove(path)))
-                    if all.notes.last().is_some_and(|note| path.is_within(&note.path)) => {}
                 Ok(made) => all.entries.push(made),
                 Err(note) => all.notes.push(note),
             }
@@ -66,12 +63,11 @@ impl Maker<'_> {
 
     async fn step(&self, step: Step) -> Result<Outcome, Error> {
         match step {
-            Step::Remove { path, covered } => {
-                let change = if covered { None } else { Some(TreeChange::Removed { path: to_path(&path)? }) };
-                Ok(Ok((change, RowChange::Remove(path))))
+            Step::Remove(path) => {
+                Ok(Ok((TreeChange::Removed { path: to_path(&path)? }, RowChange::Remove(path))))
             }
             Step::Put(path, meta, before) => match self.put(&path, meta, before).await? {
-                Ok((change, row)) => Ok(Ok((Some(change), row))),
+                Ok(made) => Ok(Ok(made)),
                 Err(reason) => Ok(Err(Note { path, reason: Reason::Unreadable(reason) })),
             },
         }

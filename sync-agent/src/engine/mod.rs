@@ -8,6 +8,7 @@ mod folders;
 mod limiter;
 mod make;
 mod messages;
+mod parts;
 mod plan;
 mod read;
 mod rebuild;

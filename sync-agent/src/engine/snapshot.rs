@@ -20,7 +20,7 @@ use super::rebuild::{Keep, rebuild};
 use super::schedule::Work;
 use crate::index::{FolderState, HoldReason, Index, RowChange};
 use crate::platform::{boot_ms, now_ms, random};
-use crate::scan::{Kind, Note, Reason, ScanError, TreePath};
+use crate::scan::{Note, Reason, ScanError, TreePath};
 
 /// Parts of a first backup that are made without looking at the folder's other events.
 const PARTS_MAX: usize = 1000;
@@ -78,7 +78,7 @@ impl Backup {
         for _ in 0..PARTS_MAX {
             out.is_full_scan = matches!(work, Work::Everything { .. });
             self.target.is_complete = self.vault.is_complete(source);
-            let plan = match self.plan(&work).await {
+            let mut plan = match self.plan(&work).await {
                 Ok(plan) => plan,
                 Err(ScanError::Root { .. }) if self.index.folder(&source)?.seq.is_some() => {
                     out.hold = Some(HoldReason::Missing);
@@ -96,7 +96,11 @@ impl Backup {
             let freshness = matches!(work, Work::Everything { freshness: true });
             let is_unchanged = plan.found.steps.is_empty() && self.target.is_complete;
             if out.hold.is_some() || is_unchanged && !freshness {
+                let has_more = plan.found.has_more && out.hold.is_none();
                 self.note_scan(&mut out, plan)?;
+                if has_more {
+                    continue;
+                }
                 return Ok(out);
             }
             let counts = plan.found.counts;
@@ -162,7 +166,7 @@ impl Backup {
     fn note_scan(&self, out: &mut BackedUp, plan: Plan) -> Result<(), EngineError> {
         let place = plan.root.place();
         let (is_held, is_full) = (out.hold.is_some(), out.is_full_scan);
-        out.counts = plan.found.counts;
+        out.counts = Counts { unmodified: plan.found.counts.unmodified, ..out.counts };
         out.bytes = plan.found.seen.bytes;
         out.unreadable = self.unreadable(out, plan.found.failures)?;
         out.notes = plan.found.notes;
@@ -206,7 +210,7 @@ impl Backup {
             let made = maker.make(steps).await?;
             let mut changes = Vec::with_capacity(made.entries.len());
             for (change, row) in made.entries {
-                changes.extend(change);
+                changes.push(change);
                 rows.push(row);
             }
             is_cut_short = made.is_cut_short;
@@ -228,7 +232,7 @@ impl Backup {
             backup_ms: Some(now_ms()),
             place: Some(place),
             unreadable,
-            is_confirmed: false,
+            is_confirmed: before.is_confirmed && (has_more || is_cut_short),
             hold: None,
             ..before
         };
@@ -243,7 +247,8 @@ impl Backup {
         out.counts.unmodified = counts.unmodified;
         out.bytes = seen.bytes;
         out.unreadable = unreadable;
-        out.notes.extend(notes.into_iter().chain(own_notes));
+        // Each part of a backup meets again what the one before could not take in.
+        out.notes = notes.into_iter().chain(own_notes).collect();
         Ok(has_more || is_cut_short)
     }
 
@@ -285,13 +290,7 @@ type Learned = Rc<RefCell<HashMap<Fingerprint, BlobId>>>;
 fn refuse(refused: &[(Path, String)], rows: &mut Vec<RowChange>, notes: &mut Vec<Note>) {
     for (path, reason) in refused {
         let path = path.names().iter().fold(TreePath::default(), |path, name| path.join(name.as_bytes()));
-        let is_directory = |row: &RowChange| matches!(row, RowChange::Put(put, record) if *put == path && record.meta.kind == Kind::Directory);
-        // In the place of a directory it would have covered what was in that.
-        let is_covering = !rows.iter().any(is_directory);
-        rows.retain(|row| match row {
-            RowChange::Put(put, _) => *put != path,
-            RowChange::Remove(gone) => !(is_covering && gone.is_within(&path)),
-        });
+        rows.retain(|row| !matches!(row, RowChange::Put(put, _) if *put == path));
         notes.push(Note { path, reason: Reason::Unreadable(reason.clone()) });
     }
 }
