@@ -56,6 +56,7 @@ pub use chain::UnreadableCommit;
 pub use check::{CheckEvent, CheckSummary, Sample};
 pub use compare::{Difference, DifferenceTotals, FilesAndBytes};
 pub use content::{FindChunk, Fingerprint, KnownChunks};
+pub use contents::LeftOver;
 pub use crypto::commit::{DeviceName, Settings, Source};
 pub use crypto::device::{DeviceStore, StoreError};
 pub use crypto::enrolment::{EnrolmentLink, LinkError};
