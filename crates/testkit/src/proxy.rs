@@ -90,7 +90,7 @@ async fn carry(mut client: TcpStream, port: u16, state: Arc<State>) {
     let mut is_lost = false;
     loop {
         let passed = tokio::select! {
-            _ = cut.wait_for(|is_cut| *is_cut) => return,
+            () = async { drop(cut.wait_for(|is_cut| *is_cut).await) } => return,
             read = client.read(&mut up) => match read {
                 Ok(len @ 1..) => {
                     is_lost |= state.is_to_be_lost(&up[..len]);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use client::{
     Error, Fingerprint, KnownChunks, Pace, Path, Progress, TreeEdits, TreeTarget, TreeWriter, Vault,
 };
-use protocol::id::{BlobId, IdempotencyKey, SourceId};
+use protocol::id::{BlobId, IdempotencyKey};
 
 use super::EngineError;
 use super::limiter::Limiter;

@@ -391,7 +391,7 @@ async fn cut(agent: &Agent, snapshot: &str, target: &Path) -> PathBuf {
 async fn what_a_killed_restore_left_of_a_large_file_is_gone_on_with_unless_it_is_wrong() {
     let world = World::start(2).await;
     let agent = world.admit().await;
-    let content = noise(1, 200 << 20);
+    let content = noise(1, 64 << 20);
     let folder = Folder::new(&[("large", &content)]);
     agent.add(folder.path()).await;
     let snapshot = back_up(&agent).await;
