@@ -212,6 +212,9 @@ impl Vault {
             }
             let located: HashSet<BlobId> = blobs.iter().map(|blob| blob.id).collect();
             gone.extend(ids.iter().copied().filter(|id| !located.contains(id)));
+            if blobs.is_empty() {
+                continue;
+            }
             for group in self.client().plan(upload, &blobs).await?.groups {
                 let wanting =
                     unpack_stored(&group.blobs).map_err(|error| Error::untrusted(error.to_string()))?;

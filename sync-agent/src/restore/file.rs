@@ -1,7 +1,7 @@
 //! Writing one file: under another name in its directory, with holes where it has long runs of zeros, synced, and then
 //! renamed into its place. Nobody ever sees half of it; the next restore goes on with what is left of one that ended.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt as _;
@@ -38,7 +38,10 @@ impl NewFile {
         remove_if_there(&directory, &temporary)?;
         let flags = OPEN | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
         let fd = openat(&directory, temporary.as_str(), flags, Mode::RUSR | Mode::WUSR)?;
-        Ok(Self { directory, temporary, file: fd.into() })
+        let file = File::from(fd);
+        // Some file systems have no locks: there, two restores at once are as they are.
+        let _ = file.try_lock();
+        Ok(Self { directory, temporary, file })
     }
 
     /// Goes on with the first `kept` bytes of what is left of one that ended.
@@ -49,6 +52,7 @@ impl NewFile {
         kept: u64,
     ) -> io::Result<Self> {
         let file = open_left(&directory, name, hash)?;
+        let _ = file.try_lock();
         file.set_len(kept)?;
         Ok(Self { directory, temporary: temporary_name(name, hash), file })
     }
@@ -98,7 +102,8 @@ impl NewFile {
     }
 }
 
-/// Opens what a restore that ended left of a file: only if this user made it, and nobody else can have a hand in it.
+/// Opens what a restore that ended left of a file: only if this user made it, nobody else can have a hand in it, and no
+/// restore that still runs has it.
 pub(super) fn open_left(directory: impl AsFd, name: &Name, hash: &[u8; 32]) -> io::Result<File> {
     let flags = OPEN | OFlags::RDWR;
     let file: File = openat(directory, temporary_name(name, hash).as_str(), flags, Mode::empty())?.into();
@@ -106,7 +111,12 @@ pub(super) fn open_left(directory: impl AsFd, name: &Name, hash: &[u8; 32]) -> i
     let is_file = rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::RegularFile;
     let is_own = stat.st_uid == rustix::process::geteuid().as_raw() && stat.st_nlink == 1;
     let is_private = stat.st_mode & 0o077 == 0;
-    if is_file && is_own && is_private { Ok(file) } else { Err(io::Error::other("it is somebody else's")) }
+    if !is_file || !is_own || !is_private || matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+        return Err(io::Error::other("it is somebody else's"));
+    }
+    // Whoever reads it does not keep it from who goes on with it.
+    let _ = file.unlock();
+    Ok(file)
 }
 
 /// Removes what is left of a file, if anything is.
