@@ -2,10 +2,11 @@
 
 use std::fs;
 
+use futures_util::TryStreamExt as _;
 use testkit::cluster::Cluster;
 use testkit::wait_until;
 
-use crate::support::{Folder, World, in_vault, noise, on_disk, wait_until_equal};
+use crate::support::{Folder, World, noise, wait_until_equal};
 
 #[tokio::test]
 async fn a_file_that_a_lost_commit_put_and_that_is_gone_by_now_does_not_stay() {
@@ -47,8 +48,9 @@ async fn wipe(world: &mut World, node: usize) {
 async fn files_whose_data_lost_copies_are_read_and_sent_again_wherever_they_lie_now() {
     let mut world = World::start(2).await;
     let agent = world.admit().await;
-    let folder = Folder::new(&[("moves", &noise(1, 5 << 20)), ("d/stays", &noise(2, 2 << 20))]);
-    agent.add(folder.path()).await;
+    let folders = Folder::new(&[("a/d/moves", &noise(1, 5 << 20)), ("b/stays", &noise(2, 2 << 20))]);
+    agent.add(&folders.join("a")).await;
+    agent.add(&folders.join("b")).await;
     agent.json(&["backup"]).await;
     wipe(&mut world, 0).await;
     let vault = world.vault().await;
@@ -57,16 +59,18 @@ async fn files_whose_data_lost_copies_are_read_and_sent_again_wherever_they_lie_
     })
     .await;
 
-    fs::create_dir(folder.join("to")).unwrap();
-    fs::rename(folder.join("moves"), folder.join("to/moved")).unwrap();
-    folder.write("to/again", &noise(2, 2 << 20));
+    // Known by its inode, and by the fingerprints of its chunks.
+    fs::rename(folders.join("a/d"), folders.join("b/d")).unwrap();
+    folders.write("b/again", &noise(2, 2 << 20));
     agent.json(&["backup"]).await;
-    assert_eq!(in_vault(&vault).await, on_disk(folder.path()));
     // What was sent again is also on the node that had lost it.
     world.cluster.kill_node(1);
-    for name in ["moved", "again"] {
-        let file = vault.open_file(vault.sources()[0].source, &["to", name]).await.unwrap();
-        let content: Vec<Vec<u8>> = futures_util::TryStreamExt::try_collect(file.stream).await.unwrap();
-        assert!(content.concat() == fs::read(folder.join("to").join(name)).unwrap(), "{name}");
+    vault.refresh().await.unwrap();
+    let sources = vault.settings().sources;
+    let b = sources.iter().find(|source| source.path.ends_with(b"/b")).unwrap().source;
+    for path in [&["d", "moves"][..], &["again"]] {
+        let file = vault.open_file(b, path).await.unwrap();
+        let content: Vec<Vec<u8>> = file.stream.try_collect().await.unwrap();
+        assert!(content.concat() == fs::read(folders.join("b").join(path.join("/"))).unwrap(), "{path:?}");
     }
 }

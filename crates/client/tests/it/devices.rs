@@ -306,6 +306,7 @@ async fn a_folder_is_its_devices_or_the_owners_and_the_owner_may_write_to_both()
     write(&of_agent, target(&of_agent, own), &[("a", noise(1, 100))]).await.expect("its own");
     // What the owner wrote to first, no device writes to, in whatever way.
     write(&of_owner, target(&of_owner, foreign), &[("b", noise(2, 100))]).await.expect("the owner may");
+    of_agent.refresh().await.expect("reads on");
     let refused = write(&of_agent, target(&of_agent, foreign), &[("c", noise(3, 100))]).await;
     assert_eq!(refused.expect_err("the owner's").code(), Some(ErrorCode::InvalidEnvelope));
     let refused = of_agent.put_source(folder(2, &agent)).await;
