@@ -84,8 +84,7 @@ impl Vault {
             _ => "triplicate.zip".to_owned(),
         };
         let entries = beneath(self.fetcher().clone(), entries);
-        let mut parts =
-            contents(self.fetcher().clone(), entries.map_ok(Wanted::from)).boxed_local();
+        let mut parts = contents(self.fetcher().clone(), entries.map_ok(Wanted::from)).boxed_local();
         let stream = try_stream! {
             let mut archive = Archive::new();
             while let Some(part) = parts.try_next().await? {

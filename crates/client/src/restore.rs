@@ -116,8 +116,13 @@ impl Vault {
         let missing = without_present(entries, sink.clone(), skipped.clone());
         let fetcher = self.fetcher().clone();
         let mut parts = contents(fetcher.clone(), missing).boxed_local();
-        let mut restore =
-            Restore { fetcher, sink, directories: Vec::new(), file: None, summary: RestoreSummary::default() };
+        let mut restore = Restore {
+            fetcher,
+            sink,
+            directories: Vec::new(),
+            file: None,
+            summary: RestoreSummary::default(),
+        };
         while let Some(part) = parts.try_next().await? {
             if let Some(again) = restore.take(part).await {
                 restore.fetch_all(again).await?;

@@ -30,7 +30,9 @@ struct Rule {
 
 /// The text is not a bandwidth.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a bandwidth: write `1M`, `unlimited`, or `08:00-18:00 512K, unlimited`, and no less than `32K`")]
+#[error(
+    "{0:?} is not a bandwidth: write `1M`, `unlimited`, or `08:00-18:00 512K, unlimited`, and no less than `32K`"
+)]
 pub struct BandwidthError(String);
 
 impl FromStr for Bandwidth {
@@ -156,7 +158,11 @@ mod tests {
         let mut limiter = Limiter::new("32K".parse().unwrap());
         let day_ms = 24 * 3_600_000;
         assert_eq!(limiter.wait_ms(32 << 10, 0, 10 * day_ms), Some(0));
-        assert_eq!(limiter.wait_ms(32 << 10, 1_000, day_ms), Some(0), "a second later, whatever the wall clock says");
+        assert_eq!(
+            limiter.wait_ms(32 << 10, 1_000, day_ms),
+            Some(0),
+            "a second later, whatever the wall clock says"
+        );
     }
 
     proptest! {

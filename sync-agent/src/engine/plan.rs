@@ -79,6 +79,19 @@ pub(super) struct Counts {
     pub(super) bytes: u64,
 }
 
+impl Counts {
+    /// Of both, where the second met again what the first had taken in.
+    pub(super) fn followed_by(self, next: Self) -> Self {
+        Self {
+            new: self.new + next.new,
+            changed: self.changed + next.changed,
+            unmodified: next.unmodified.saturating_sub(self.new + self.changed),
+            removed: self.removed + next.removed,
+            bytes: self.bytes + next.bytes,
+        }
+    }
+}
+
 impl Plan {
     /// Compares what the work names with the index. Blocks.
     ///

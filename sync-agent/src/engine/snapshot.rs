@@ -166,7 +166,7 @@ impl Backup {
     fn note_scan(&self, out: &mut BackedUp, plan: Plan) -> Result<(), EngineError> {
         let place = plan.root.place();
         let (is_held, is_full) = (out.hold.is_some(), out.is_full_scan);
-        out.counts = Counts { unmodified: plan.found.counts.unmodified, ..out.counts };
+        out.counts = out.counts.followed_by(plan.found.counts);
         out.bytes = plan.found.seen.bytes;
         out.unreadable = self.unreadable(out, plan.found.failures)?;
         out.notes = plan.found.notes;
@@ -196,8 +196,7 @@ impl Backup {
         let session = self.session_key()?;
         let before = self.index.folder(&source)?;
         let known = Some(self.known_chunks(&learned));
-        let pace = Some(pace(&self.limiter));
-        let target = TreeTarget { source, base: before.seq, session, known, pace };
+        let target = TreeTarget { source, base: before.seq, session, known, pace: Some(pace(&self.limiter)) };
         let mut rows = settled;
         let mut unreadable = 0;
         let mut own_notes = Vec::new();
@@ -240,11 +239,7 @@ impl Backup {
         self.index.add_chunks(&learned.take())?;
         out.seq = Some(written.seq);
         out.new_bytes_sent += written.new_bytes_sent;
-        out.counts.new += counts.new;
-        out.counts.changed += counts.changed;
-        out.counts.removed += counts.removed;
-        out.counts.bytes += counts.bytes;
-        out.counts.unmodified = counts.unmodified;
+        out.counts = out.counts.followed_by(counts);
         out.bytes = seen.bytes;
         out.unreadable = unreadable;
         // Each part of a backup meets again what the one before could not take in.

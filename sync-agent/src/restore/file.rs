@@ -110,7 +110,7 @@ pub(super) fn open_left(directory: impl AsFd, name: &Name, hash: &[u8; 32]) -> i
     let stat = rustix::fs::fstat(&file)?;
     let is_file = rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::RegularFile;
     let is_own = stat.st_uid == rustix::process::geteuid().as_raw() && stat.st_nlink == 1;
-    let is_private = stat.st_mode & 0o077 == 0;
+    let is_private = !Mode::from_raw_mode(stat.st_mode).intersects(Mode::RWXG | Mode::RWXO);
     if !is_file || !is_own || !is_private || matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
         return Err(io::Error::other("it is somebody else's"));
     }

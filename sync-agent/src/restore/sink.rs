@@ -289,11 +289,7 @@ impl RestoreSink for Sink {
         Box::pin(self.is_there(path, entry))
     }
 
-    fn left_over<'a>(
-        &'a self,
-        path: &'a Path,
-        entry: &'a TreeEntry,
-    ) -> LocalBoxFuture<'a, Option<LeftOver>> {
+    fn left_over<'a>(&'a self, path: &'a Path, entry: &'a TreeEntry) -> LocalBoxFuture<'a, Option<LeftOver>> {
         // Without it, all of the file is fetched.
         Box::pin(async { self.find_left_over(path, entry).unwrap_or_default() })
     }

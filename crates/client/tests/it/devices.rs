@@ -302,7 +302,10 @@ async fn a_folder_is_its_devices_or_the_owners_and_the_owner_may_write_to_both()
     let agent = enrol(&owner, &cluster, Role::Append, "Laptop").await;
     let of_agent = agent.vault(&cluster).await;
     let of_owner = owner.open_vaults().await.expect("opens").pop().expect("the device's");
-    let (own, foreign) = (SourceId::from_bytes([1; 16]).expect("not zeros"), SourceId::from_bytes([2; 16]).expect("not zeros"));
+    let (own, foreign) = (
+        SourceId::from_bytes([1; 16]).expect("not zeros"),
+        SourceId::from_bytes([2; 16]).expect("not zeros"),
+    );
     write(&of_agent, target(&of_agent, own), &[("a", noise(1, 100))]).await.expect("its own");
     // What the owner wrote to first, no device writes to, in whatever way.
     write(&of_owner, target(&of_owner, foreign), &[("b", noise(2, 100))]).await.expect("the owner may");

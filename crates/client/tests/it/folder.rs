@@ -20,7 +20,13 @@ pub(crate) fn target(vault: &Vault, source: SourceId) -> TreeTarget {
     let mut key = [0; 16];
     getrandom::fill(&mut key).expect("the system has randomness");
     let base = vault.snapshots(source).last().map(|newest| newest.seq);
-    TreeTarget { source, base, session: IdempotencyKey::from_bytes(key).expect("not zeros"), known: None, pace: None }
+    TreeTarget {
+        source,
+        base,
+        session: IdempotencyKey::from_bytes(key).expect("not zeros"),
+        known: None,
+        pace: None,
+    }
 }
 
 pub(crate) fn metadata(mode: u32) -> Metadata {
@@ -241,7 +247,8 @@ async fn what_changed_since_one_snapshot_goes_on_top_of_no_other() {
     proxy.mend();
     assert_eq!(target(&vault, source(1)).base, first, "nobody has told");
     // The temporary file is gone by now, so nothing is said of it.
-    let error = write(&vault, target(&vault, source(1)), &[("b", noise(3, 2000))]).await.expect_err("refused");
+    let error =
+        write(&vault, target(&vault, source(1)), &[("b", noise(3, 2000))]).await.expect_err("refused");
     assert!(matches!(error, Error::StaleBase), "{error:?}");
     let names = async || {
         let entries = vault.tree_entries(source(1), &path("")).await.expect("lists");

@@ -305,7 +305,8 @@ async fn what_comes_back_is_read_back_before_a_snapshot_vouches_for_it() {
         }
     }
     let again = async |_| Ok(TreeEdits { changes: stored, ..TreeEdits::default() });
-    let error = vault.write_tree(target(&vault, source(2)), &Rc::default(), again).await.expect_err("it is gone");
+    let error =
+        vault.write_tree(target(&vault, source(2)), &Rc::default(), again).await.expect_err("it is gone");
     assert!(matches!(error, Error::Unverified(_)), "{error:?}");
     assert_eq!(vault.snapshots(source(2)), []);
 }

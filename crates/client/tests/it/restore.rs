@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use client::{LeftOver, Path, RestoreSink, RestoreSummary, TreeChange, TreeEdits, TreeEntry, TreeNode, Vault, WriteAt};
+use client::{
+    LeftOver, Path, RestoreSink, RestoreSummary, TreeChange, TreeEdits, TreeEntry, TreeNode, Vault, WriteAt,
+};
 use futures_util::future::LocalBoxFuture;
 use tempfile::TempDir;
 use testkit::cluster::Cluster;
@@ -25,7 +27,7 @@ struct Disk {
     failed: RefCell<Vec<String>>,
     /// The first bytes that are left over of any big file.
     left: RefCell<Option<Rc<Vec<u8>>>>,
-    written: Rc<Cell<u64>>,
+    fetched: Rc<Cell<u64>>,
 }
 
 struct Written {
@@ -34,7 +36,7 @@ struct Written {
     /// What is left over of it.
     left: Option<Rc<Vec<u8>>>,
     kept: u64,
-    written: Rc<Cell<u64>>,
+    fetched: Rc<Cell<u64>>,
 }
 
 type Outcome<'a> = LocalBoxFuture<'a, Result<(), String>>;
@@ -52,8 +54,8 @@ fn set_metadata(file: &File, entry: &TreeEntry) -> std::io::Result<()> {
 impl Disk {
     fn new() -> Rc<Self> {
         let target = tempfile::tempdir().expect("a folder");
-        let (failed, left, written) = Default::default();
-        Rc::new(Self { target, failed, left, written })
+        let (failed, left, fetched) = Default::default();
+        Rc::new(Self { target, failed, left, fetched })
     }
 
     fn at(&self, path: &Path) -> PathBuf {
@@ -100,8 +102,8 @@ impl RestoreSink for Disk {
     ) -> LocalBoxFuture<'a, Result<Box<dyn WriteAt>, String>> {
         Box::pin(async {
             let file = File::create(self.at(path)).map_err(|error| error.to_string())?;
-            let (left, written) = (self.left.borrow().clone(), self.written.clone());
-            Ok(Box::new(Written { file, entry: entry.clone(), left, kept: 0, written }) as Box<dyn WriteAt>)
+            let (left, fetched) = (self.left.borrow().clone(), self.fetched.clone());
+            Ok(Box::new(Written { file, entry: entry.clone(), left, kept: 0, fetched }) as Box<dyn WriteAt>)
         })
     }
 
@@ -112,7 +114,7 @@ impl RestoreSink for Disk {
 
 impl WriteAt for Written {
     fn write_at(&mut self, offset: u64, bytes: Vec<u8>) -> Outcome<'_> {
-        self.written.set(self.written.get() + bytes.len() as u64);
+        self.fetched.set(self.fetched.get() + bytes.len() as u64);
         told(self.file.write_all_at(&bytes, offset))
     }
 
@@ -208,13 +210,13 @@ async fn what_is_left_over_of_a_file_is_kept_and_what_is_wrong_of_it_is_not() {
     let big = noise(1000, BIG);
     let mut wrong = big[..15 << 20].to_vec();
     wrong[1_000_000] ^= 1;
-    for (left, written) in [(big[..15 << 20].to_vec(), 9 << 20..13 << 20), (wrong, BIG..2 * BIG)] {
+    for (left, fetched) in [(big[..15 << 20].to_vec(), 9 << 20..13 << 20), (wrong, BIG..2 * BIG)] {
         let disk = Disk::new();
         disk.left.replace(Some(Rc::new(left)));
         let summary = vault.restore(source(1), &path("tree/big"), disk.clone()).await.expect("restores");
         assert_eq!((summary.files, summary.failed), (1, 0), "{:?}", disk.failed.borrow());
         assert!(disk.read("big") == big);
-        assert!(written.contains(&(disk.written.get() as usize)), "{}", disk.written.get());
+        assert!(fetched.contains(&(disk.fetched.get() as usize)), "{}", disk.fetched.get());
     }
 }
 
