@@ -1,4 +1,5 @@
-//! How often somebody without a session may try: what is counted by whom, and what becomes of who tries too often.
+//! How often somebody without a session may try, and a device may commit: what is counted by whom, and what becomes of
+//! who tries too often.
 //!
 //! An attempt is counted, durably, before it is judged. Nobody can keep anybody else's login closed: what is refused
 //! is refused to the network that failed, and a login that fails everywhere is only answered later.
@@ -10,6 +11,7 @@ use server::error::ApiError;
 use sqlx::PgConnection;
 
 use crate::auth::ClientNetwork;
+use crate::caller::Caller;
 use crate::db::login_attempts::{self, Noted};
 use crate::error::ApiResult;
 use crate::state::{App, commit};
@@ -22,6 +24,8 @@ const NETWORK_FAILURES_MAX: i64 = 30;
 const ENROLMENT_FAILURES_MAX: i64 = 30;
 /// Registrations and questions for a login's salt, from one network in 15 minutes.
 const QUESTIONS_MAX: i64 = 300;
+/// Commits of one device in 15 minutes: those of some dozen folders that change all the time.
+const COMMITS_MAX: i64 = 1000;
 const RETRY_AFTER_SECONDS: u64 = 60;
 
 /// How long the first sign-in waits whose login failed too often everywhere; each after it waits twice as long.
@@ -98,6 +102,18 @@ pub async fn admit_question(app: &App, ClientNetwork(network): &ClientNetwork) -
     let mut tx = app.begin().await?;
     login_attempts::delete_old(&mut tx).await?;
     note(&mut tx, &format!("question {network}"), QUESTIONS_MAX).await?;
+    Ok(commit(tx).await?)
+}
+
+/// Counts a commit that a device asks for. Its owner may always commit.
+///
+/// # Errors
+/// [`ErrorCode::TooManyRequests`], or what is wrong with the database.
+pub async fn admit_commit(app: &App, caller: &Caller) -> ApiResult<()> {
+    let Some(device) = caller.device() else { return Ok(()) };
+    let mut tx = app.begin().await?;
+    login_attempts::delete_old(&mut tx).await?;
+    note(&mut tx, &format!("commits {}", device.id()), COMMITS_MAX).await?;
     Ok(commit(tx).await?)
 }
 

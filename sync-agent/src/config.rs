@@ -25,7 +25,7 @@ pub struct Config {
     pub full_scan_seconds: u64,
     /// The same where changes are only noticed by scans.
     pub poll_seconds: NonZeroU64,
-    /// Bytes a second that are sent at most.
+    /// Bytes of sealed data that are sent in a second at most.
     pub upload_limit: Bandwidth,
     /// Folders that are never backed up, wherever they lie.
     pub never: Vec<PathBuf>,

@@ -17,6 +17,7 @@ use sqlx::PgConnection;
 
 use super::sources::admit_source;
 use super::{Json, Path, Query, account_states, vaults};
+use crate::attempts;
 use crate::caller::Caller;
 use crate::db::{self, SourceKey, VaultKey};
 use crate::error::{ApiResult, broken_rule, invalid, invalid_envelope};
@@ -51,6 +52,7 @@ pub async fn append_commit(
     Json(request): Json<AppendCommitRequest>,
 ) -> ApiResult<axum::Json<CommitResponse>> {
     caller.check_writes()?;
+    attempts::admit_commit(&state, &caller).await?;
     let mut tx = state.begin().await?;
     let vault = vaults::find(&mut tx, &caller, &id).await?;
     let envelope = parse(request.envelope, &id)?;

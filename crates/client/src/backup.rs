@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::path::Path;
 use crate::platform::ReadAt;
 use crate::progress::{Phase, Progress};
-use crate::snapshot::{Edits, WriteOptions};
+use crate::snapshot::{Basis, Edits, WriteOptions};
 use crate::upload::Uploader;
 use crate::vault::Vault;
 
@@ -147,7 +147,7 @@ impl Vault {
     }
 
     fn edit_of(&self, source: SourceId) -> WriteOptions {
-        WriteOptions { source, session: self.idempotency_key() }
+        WriteOptions { source, basis: Basis::Newest, session: self.idempotency_key(), pace: None }
     }
 }
 

@@ -2,6 +2,7 @@
 //! Memory is bounded by a few windows of chunks that are fetched ahead: small files share one, a large file has
 //! several.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use ::backup::{Entry, FilePlan, FileVerifier, Node, Piece, TreeError, Walk, plan_file};
@@ -13,6 +14,7 @@ use protocol::id::BlobId;
 use crate::error::Error;
 use crate::fetch::Fetcher;
 use crate::path::Path;
+use crate::platform::ReadAt;
 
 /// A window of chunks has at most this many bytes, or is one chunk.
 const WINDOW_BYTES: u64 = 4 << 20;
@@ -21,12 +23,36 @@ const WINDOW_CHUNKS: usize = 256;
 /// Windows that are fetched at the same time.
 const WINDOWS_AHEAD: usize = 4;
 
+/// The first bytes of a file that a restore which ended early left at its target. They may be wrong.
+pub struct LeftOver {
+    /// How many.
+    pub len: u64,
+    /// Reads them.
+    pub reader: Rc<dyn ReadAt>,
+}
+
+/// An entry whose content is wanted.
+pub(crate) struct Wanted {
+    pub(crate) path: Path,
+    pub(crate) entry: Entry,
+    /// Chunks of a file that lie in this are read here, and not fetched.
+    pub(crate) left_over: Option<LeftOver>,
+}
+
+impl From<(Path, Entry)> for Wanted {
+    fn from((path, entry): (Path, Entry)) -> Self {
+        Self { path, entry, left_over: None }
+    }
+}
+
 /// A piece of what is being restored.
 pub(crate) enum Part {
     /// An entry begins. Directories and links have no data and no end.
     Begin { path: Path, entry: Box<Entry> },
     /// The next bytes of the file that began last.
     Data(Vec<u8>),
+    /// So many next bytes of it are left over, and need not be written.
+    Kept(u64),
     /// The file that began last cannot be had; the next begins after it.
     Failed(Error),
     /// The file is complete and its hash is right.
@@ -38,6 +64,7 @@ enum Step {
     Begin { path: Path, entry: Box<Entry> },
     Inline(Vec<u8>),
     Chunk(Piece),
+    Kept { offset: u64, len: u32, reader: Rc<dyn ReadAt> },
     Failed(Error),
     End,
 }
@@ -68,7 +95,7 @@ pub(crate) fn beneath(
 /// The contents of entries, in order and verified. What cannot be had of one file stops no other.
 pub(crate) fn contents(
     fetcher: Fetcher,
-    entries: impl Stream<Item = Result<(Path, Entry), Error>> + 'static,
+    entries: impl Stream<Item = Result<Wanted, Error>> + 'static,
 ) -> impl Stream<Item = Result<Part, Error>> {
     let steps = steps(fetcher.clone(), entries);
     let mut windows = windows(steps)
@@ -79,6 +106,7 @@ pub(crate) fn contents(
         let mut file: Option<(Path, FileVerifier)> = None;
         while let Some(window) = windows.try_next().await? {
             for (step, content) in window {
+                let is_kept = matches!(step, Step::Kept { .. });
                 let (data, failure) = match (step, content) {
                     (Step::Begin { path, entry }, _) => {
                         if let Node::File { size, hash, .. } = &entry.node {
@@ -97,8 +125,10 @@ pub(crate) fn contents(
                         }
                         continue;
                     }
-                    (Step::Inline(data), _) | (Step::Chunk(_), Ok(data)) => (data, None),
-                    (Step::Failed(error), _) | (Step::Chunk(_), Err(error)) => (Vec::new(), Some(error)),
+                    (Step::Inline(data), _) | (Step::Chunk(_) | Step::Kept { .. }, Ok(data)) => (data, None),
+                    (Step::Failed(error), _) | (Step::Chunk(_) | Step::Kept { .. }, Err(error)) => {
+                        (Vec::new(), Some(error))
+                    }
                 };
                 // After a failure, nothing more of that file.
                 let Some((_, verifier)) = &mut file else { continue };
@@ -108,7 +138,7 @@ pub(crate) fn contents(
                 } else {
                     // Too many bytes leave the verifier in a state that its end refuses.
                     let _ = verifier.update(&data);
-                    yield Part::Data(data);
+                    yield if is_kept { Part::Kept(data.len() as u64) } else { Part::Data(data) };
                 }
             }
         }
@@ -117,11 +147,11 @@ pub(crate) fn contents(
 
 fn steps(
     fetcher: Fetcher,
-    entries: impl Stream<Item = Result<(Path, Entry), Error>>,
+    entries: impl Stream<Item = Result<Wanted, Error>>,
 ) -> impl Stream<Item = Result<Step, Error>> {
     try_stream! {
         for await item in entries {
-            let (path, entry) = item?;
+            let Wanted { path, entry, left_over } = item?;
             let file = match &entry.node {
                 Node::File { size, content, .. } => Some((*size, content.clone())),
                 Node::Directory { .. } | Node::Symlink { .. } => None,
@@ -131,8 +161,16 @@ fn steps(
             match plan_file(&fetcher, size, &content).await {
                 Ok(FilePlan::Inline(data)) => yield Step::Inline(data),
                 Ok(FilePlan::Chunks(pieces)) => {
+                    let mut offset = 0;
                     for piece in pieces {
-                        yield Step::Chunk(piece);
+                        let (start, len) = (offset, piece.raw_len);
+                        offset += u64::from(len);
+                        yield match &left_over {
+                            Some(LeftOver { len: kept, reader }) if offset <= *kept => {
+                                Step::Kept { offset: start, len, reader: reader.clone() }
+                            }
+                            _ => Step::Chunk(piece),
+                        };
                     }
                 }
                 // Whoever cannot ask learns nothing of the file: that is no fault of it.
@@ -151,8 +189,11 @@ fn windows(steps: impl Stream<Item = Result<Step, Error>>) -> impl Stream<Item =
         let (mut bytes, mut chunks) = (0, 0);
         for await step in steps {
             let step = step?;
-            if let Step::Chunk(piece) = &step {
-                let len = u64::from(piece.raw_len);
+            let len = match &step {
+                Step::Chunk(Piece { raw_len: len, .. }) | Step::Kept { len, .. } => Some(u64::from(*len)),
+                _ => None,
+            };
+            if let Some(len) = len {
                 if chunks == WINDOW_CHUNKS || chunks > 0 && bytes + len > WINDOW_BYTES {
                     yield std::mem::take(&mut window);
                     (bytes, chunks) = (0, 0);
@@ -171,7 +212,8 @@ fn windows(steps: impl Stream<Item = Result<Step, Error>>) -> impl Stream<Item =
     }
 }
 
-/// Fetches the chunks of a window; each step comes back with its content, which is empty for all but chunks.
+/// Fetches the chunks of a window, or reads what is left over of them; each step comes back with its content, which is
+/// empty for all others.
 async fn fetch_window(
     fetcher: Fetcher,
     window: Vec<Step>,
@@ -182,7 +224,18 @@ async fn fetch_window(
     };
     let ids: Vec<BlobId> = window.iter().filter_map(id).collect();
     let mut chunks = fetch_chunks(&fetcher, &ids).await?.into_iter();
-    let with_content = |step: Step| {
+    let mut kept = VecDeque::new();
+    for step in &window {
+        if let Step::Kept { offset, len, reader } = step {
+            // What cannot be read makes the file's hash wrong, and then all of it is fetched.
+            kept.push_back(reader.read_at(*offset, *len as usize).await.unwrap_or_default());
+        }
+    }
+    let mut with_content = |step: Step| {
+        if let Step::Kept { .. } = &step {
+            let content = kept.pop_front().unwrap_or_default();
+            return (step, Ok(content));
+        }
         let Step::Chunk(piece) = &step else { return (step, Ok(Vec::new())) };
         let content = chunks.next().unwrap_or(Err(Error::Unreadable(piece.id)));
         let content = content.and_then(|content| {
@@ -192,7 +245,7 @@ async fn fetch_window(
         });
         (step, content)
     };
-    Ok(window.into_iter().map(with_content).collect())
+    Ok(window.into_iter().map(&mut with_content).collect())
 }
 
 /// Chunks in their order. Where one of several is on no node, the others are fetched by themselves.

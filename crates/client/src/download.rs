@@ -5,7 +5,7 @@ use async_stream::try_stream;
 use futures_util::stream::{LocalBoxStream, StreamExt as _, TryStreamExt as _};
 
 use crate::archive::Archive;
-use crate::contents::{Part, beneath, contents};
+use crate::contents::{Part, Wanted, beneath, contents};
 use crate::error::Error;
 use crate::history::SnapshotRef;
 use crate::path::Path;
@@ -44,13 +44,13 @@ impl Vault {
         let entry = self.entry(&root, &path).await?;
         let Node::File { size, .. } = entry.node else { return Err(Error::NotFound(path.to_string())) };
         let name = String::from_utf8_lossy(entry.name.as_bytes()).into_owned();
-        let files = futures_util::stream::iter([Ok((path, entry))]);
+        let files = futures_util::stream::iter([Ok((path, entry).into())]);
         let mut parts = contents(self.fetcher().clone(), files).boxed_local();
         let stream = try_stream! {
             let mut held_back = Vec::new();
             while let Some(part) = parts.try_next().await? {
                 match part {
-                    Part::Begin { .. } => {}
+                    Part::Begin { .. } | Part::Kept(_) => {}
                     Part::Data(data) => {
                         let before = std::mem::replace(&mut held_back, data);
                         if !before.is_empty() {
@@ -83,8 +83,8 @@ impl Vault {
             [only] => format!("{}.zip", String::from_utf8_lossy(only.name.as_bytes())),
             _ => "triplicate.zip".to_owned(),
         };
-        let mut parts =
-            contents(self.fetcher().clone(), beneath(self.fetcher().clone(), entries)).boxed_local();
+        let entries = beneath(self.fetcher().clone(), entries);
+        let mut parts = contents(self.fetcher().clone(), entries.map_ok(Wanted::from)).boxed_local();
         let stream = try_stream! {
             let mut archive = Archive::new();
             while let Some(part) = parts.try_next().await? {
@@ -94,7 +94,7 @@ impl Vault {
                     }
                     Part::Data(data) => archive.write(&data)?,
                     Part::Failed(error) => Err(error)?,
-                    Part::End => {}
+                    Part::Kept(_) | Part::End => {}
                 }
                 let bytes = archive.take();
                 if !bytes.is_empty() {

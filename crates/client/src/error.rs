@@ -75,8 +75,8 @@ pub enum Error {
     /// A blob is on no node that answers.
     #[error("a part of the data (blob {}) cannot be read from any node now", .0.short())]
     Unreadable(BlobId),
-    /// The vault holds these blobs no more, which something that comes back needs.
-    #[error("{} parts of the data are in the vault no more", .0.len())]
+    /// The vault holds these blobs no more, or too few copies of them: they are to be sent again.
+    #[error("{} parts of the data are not in the vault any more, or have too few copies", .0.len())]
     Gone(Vec<BlobId>),
     /// Too few nodes took the data.
     #[error(
@@ -124,6 +124,9 @@ pub enum Error {
     /// Others kept writing to the vault at the same time.
     #[error("the vault was changed by somebody else at the same time; try again")]
     Busy,
+    /// The source has another newest snapshot than the one that the changes are of: they are to be found anew.
+    #[error("another snapshot of this folder came first")]
+    StaleBase,
     /// What the server claims to hold could not be read back.
     #[error("the server claims to hold data that it does not give back (blob {}); the backup is not verified", .0.short())]
     Unverified(BlobId),

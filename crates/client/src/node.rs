@@ -13,6 +13,7 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{RequestBuilder, Response, StatusCode};
 
 use crate::api::{Client, with_timeout};
+use crate::upload::Pace;
 
 mod post;
 
@@ -41,6 +42,7 @@ impl Client {
         fan_out: &[NodeGrant],
         blobs: &[StoredBlob],
         contents: &[Bytes],
+        pace: Option<&Pace>,
     ) -> Result<Vec<PutEvent>, NodeError> {
         let grant = |node: &NodeGrant| FanOutGrant { node: node.node, grant: node.grant.clone() };
         let header = PutHeader {
@@ -57,7 +59,7 @@ impl Client {
         let time = PUT_TIME_MIN + Duration::from_secs((body.len() / PUT_BYTES_PER_SECOND_MIN) as u64);
         let url = format!("{}{}", target.url, routes::PUT_BLOBS.path);
         let answer = async {
-            let (status, bytes) = post::post(&self.http, &url, body).await?;
+            let (status, bytes) = post::post(&self.http, &url, body, pace).await?;
             if status != StatusCode::OK {
                 return Err(Reason::refusal(status, &bytes));
             }

@@ -1,5 +1,5 @@
 //! Restoring into a file system: what is there already is left, everything else is fetched, verified and handed to a
-//! sink. What cannot be had of one file stops no other.
+//! sink. What cannot be had of one file stops no other, and what is left over of one is not fetched again.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,8 +9,9 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 
 use crate::browse::{TreeEntry, TreeNode};
-use crate::contents::{Part, beneath, contents};
+use crate::contents::{LeftOver, Part, Wanted, beneath, contents};
 use crate::error::Error;
+use crate::fetch::Fetcher;
 use crate::history::SnapshotRef;
 use crate::path::Path;
 use crate::vault::Vault;
@@ -23,6 +24,15 @@ const LOOKS_AHEAD: usize = 16;
 pub trait RestoreSink {
     /// Whether a file is there already, with these very bytes. Then it is not fetched.
     fn has_file<'a>(&'a self, path: &'a Path, entry: &'a TreeEntry) -> LocalBoxFuture<'a, bool>;
+
+    /// What a restore that ended early left of a file that is not there.
+    fn left_over<'a>(
+        &'a self,
+        _path: &'a Path,
+        _entry: &'a TreeEntry,
+    ) -> LocalBoxFuture<'a, Option<LeftOver>> {
+        Box::pin(async { None })
+    }
 
     /// Makes a folder. It may be there already.
     fn create_directory<'a>(
@@ -45,7 +55,7 @@ pub trait RestoreSink {
         entry: &'a TreeEntry,
     ) -> LocalBoxFuture<'a, Result<(), String>>;
 
-    /// Begins a file. It is dropped unfinished if it cannot be restored.
+    /// Begins a file. It is dropped unfinished if it cannot be restored now; what was written may be left over then.
     fn create_file<'a>(
         &'a self,
         path: &'a Path,
@@ -60,6 +70,16 @@ pub trait RestoreSink {
 pub trait WriteAt {
     /// Writes the bytes at an offset.
     fn write_at(&mut self, offset: u64, bytes: Vec<u8>) -> LocalBoxFuture<'_, Result<(), String>>;
+
+    /// The next `len` bytes are those that were left over. They come before all that are written.
+    fn keep(&mut self, len: u64) -> LocalBoxFuture<'_, Result<(), String>> {
+        Box::pin(async move { Err(format!("{len} bytes are left over, and nobody said so")) })
+    }
+
+    /// What was left over is wrong: nothing of the file is to stay.
+    fn discard(self: Box<Self>) -> LocalBoxFuture<'static, ()> {
+        Box::pin(async {})
+    }
 
     /// The file is complete, and has the hash that it was backed up with: mode, time and attributes can be set.
     fn finish(self: Box<Self>) -> LocalBoxFuture<'static, Result<(), String>>;
@@ -94,11 +114,19 @@ impl Vault {
         let skipped = Rc::new(Cell::new(0));
         let entries = beneath(self.fetcher().clone(), entries);
         let missing = without_present(entries, sink.clone(), skipped.clone());
-        let mut parts = contents(self.fetcher().clone(), missing).boxed_local();
-        let mut restore =
-            Restore { sink, directories: Vec::new(), file: None, summary: RestoreSummary::default() };
+        let fetcher = self.fetcher().clone();
+        let mut parts = contents(fetcher.clone(), missing).boxed_local();
+        let mut restore = Restore {
+            fetcher,
+            sink,
+            directories: Vec::new(),
+            file: None,
+            summary: RestoreSummary::default(),
+        };
         while let Some(part) = parts.try_next().await? {
-            restore.take(part).await;
+            if let Some(again) = restore.take(part).await {
+                restore.fetch_all(again).await?;
+            }
         }
         restore.leave_directories(None).await;
         Ok(RestoreSummary { skipped: skipped.get(), ..restore.summary })
@@ -110,27 +138,34 @@ fn without_present(
     entries: impl Stream<Item = Result<(Path, Entry), Error>> + 'static,
     sink: Rc<dyn RestoreSink>,
     skipped: Rc<Cell<u64>>,
-) -> impl Stream<Item = Result<(Path, Entry), Error>> {
+) -> impl Stream<Item = Result<Wanted, Error>> {
     let looked_for = entries
         .map_ok(move |(path, entry)| {
             let sink = sink.clone();
             async move {
-                let is_file = matches!(entry.node, Node::File { .. });
-                let is_there = is_file && sink.has_file(&path, &TreeEntry::from(&entry)).await;
-                Ok::<_, Error>((is_there, path, entry))
+                if !matches!(entry.node, Node::File { .. }) {
+                    return Ok::<_, Error>(Some((path, entry).into()));
+                }
+                let listed = TreeEntry::from(&entry);
+                if sink.has_file(&path, &listed).await {
+                    return Ok(None);
+                }
+                let left_over = sink.left_over(&path, &listed).await;
+                Ok(Some(Wanted { path, entry, left_over }))
             }
         })
         .try_buffered(LOOKS_AHEAD);
     looked_for
-        .map_ok(move |(is_there, path, entry)| {
-            skipped.set(skipped.get() + u64::from(is_there));
-            stream::iter((!is_there).then_some(Ok((path, entry))))
+        .map_ok(move |wanted| {
+            skipped.set(skipped.get() + u64::from(wanted.is_none()));
+            stream::iter(wanted.map(Ok))
         })
         .try_flatten()
 }
 
 /// A restore under way.
 struct Restore {
+    fetcher: Fetcher,
     sink: Rc<dyn RestoreSink>,
     /// Those that the next entry may be in, outermost first.
     directories: Vec<(Path, TreeEntry)>,
@@ -140,37 +175,50 @@ struct Restore {
 
 struct OpenFile {
     path: Path,
+    entry: Box<Entry>,
     offset: u64,
+    /// Some of it was left over.
+    is_resumed: bool,
     /// Gone after an error.
     writer: Option<Box<dyn WriteAt>>,
 }
 
 impl Restore {
-    async fn take(&mut self, part: Part) {
+    /// Returns a file of which something wrong was left over: all of it is to be fetched.
+    async fn take(&mut self, part: Part) -> Option<Wanted> {
         match part {
             Part::Begin { path, entry } => {
                 self.leave_directories(Some(&path)).await;
-                self.begin(path, (&*entry).into()).await;
+                self.begin(path, entry).await;
             }
             Part::Data(data) => {
-                let Some(file) = &mut self.file else { return };
-                let Some(writer) = &mut file.writer else { return };
+                let file = self.file.as_mut()?;
                 let offset = file.offset;
                 file.offset += data.len() as u64;
-                if let Err(reason) = writer.write_at(offset, data).await {
-                    file.writer = None;
-                    let path = file.path.clone();
-                    self.fail(&path, &reason);
-                }
+                let written = file.writer.as_mut()?.write_at(offset, data).await;
+                self.give_up_if(written);
+            }
+            Part::Kept(len) => {
+                let file = self.file.as_mut()?;
+                file.offset += len;
+                file.is_resumed = true;
+                let kept = file.writer.as_mut()?.keep(len).await;
+                self.give_up_if(kept);
             }
             Part::Failed(error) => {
-                if let Some(file) = self.file.take().filter(|file| file.writer.is_some()) {
-                    self.fail(&file.path, &error.to_string());
+                let OpenFile { path, entry, is_resumed, writer, .. } = self.file.take()?;
+                let writer = writer?;
+                if let Error::Damaged { .. } = error {
+                    writer.discard().await;
+                    if is_resumed {
+                        return Some((path, *entry).into());
+                    }
                 }
+                self.fail(&path, &error.to_string());
             }
             Part::End => {
-                let Some(OpenFile { path, offset, writer: Some(writer) }) = self.file.take() else { return };
-                match writer.finish().await {
+                let OpenFile { path, offset, writer, .. } = self.file.take()?;
+                match writer?.finish().await {
                     Ok(()) => {
                         self.summary.files += 1;
                         self.summary.bytes += offset;
@@ -179,23 +227,44 @@ impl Restore {
                 }
             }
         }
+        None
     }
 
-    async fn begin(&mut self, path: Path, entry: TreeEntry) {
-        match &entry.node {
-            TreeNode::Directory { .. } => match self.sink.create_directory(&path, &entry).await {
-                Ok(()) => self.directories.push((path, entry)),
+    /// Fetches a file in place of what was left over of it.
+    async fn fetch_all(&mut self, wanted: Wanted) -> Result<(), Error> {
+        let mut parts = contents(self.fetcher.clone(), stream::iter([Ok(wanted)])).boxed_local();
+        while let Some(part) = parts.try_next().await? {
+            // Nothing is left over any more.
+            self.take(part).await;
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self, path: Path, entry: Box<Entry>) {
+        let listed = TreeEntry::from(&*entry);
+        match &listed.node {
+            TreeNode::Directory { .. } => match self.sink.create_directory(&path, &listed).await {
+                Ok(()) => self.directories.push((path, listed)),
                 Err(reason) => self.fail(&path, &reason),
             },
             TreeNode::Symlink { .. } => {
-                let created = self.sink.create_symlink(&path, &entry).await;
+                let created = self.sink.create_symlink(&path, &listed).await;
                 created.unwrap_or_else(|reason| self.fail(&path, &reason));
             }
             TreeNode::File { .. } => {
-                let created = self.sink.create_file(&path, &entry).await;
+                let created = self.sink.create_file(&path, &listed).await;
                 let writer = created.map_err(|reason| self.fail(&path, &reason)).ok();
-                self.file = Some(OpenFile { path, offset: 0, writer });
+                self.file = Some(OpenFile { path, entry, offset: 0, is_resumed: false, writer });
             }
+        }
+    }
+
+    /// After an error of the sink, nothing more of that file.
+    fn give_up_if(&mut self, result: Result<(), String>) {
+        if let (Err(reason), Some(file)) = (result, &mut self.file) {
+            file.writer = None;
+            let path = file.path.clone();
+            self.fail(&path, &reason);
         }
     }
 

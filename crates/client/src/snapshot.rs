@@ -1,5 +1,6 @@
 //! Making a snapshot: a source's newest tree is edited, all of the new tree is made durable, and one signed commit
-//! puts it into the vault's log. If somebody else's commit comes first, the same edits are made on top of that.
+//! puts it into the vault's log. If somebody else's commit comes first, the same edits are made on top of that, unless
+//! they were for one tree alone.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -18,7 +19,7 @@ use protocol::uploads::CommitUploadRequest;
 
 use crate::error::Error;
 use crate::progress::{Phase, Progress};
-use crate::upload::{self, Planned, Sent, Uploader};
+use crate::upload::{self, Pace, Planned, Sent, Uploader};
 use crate::vault::Vault;
 
 /// How often a snapshot is put on top of another's commit that came first.
@@ -44,11 +45,22 @@ impl Edits {
     }
 }
 
+/// What edits are made on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Basis {
+    /// Whatever is newest: each edit says by itself what is to be.
+    Newest,
+    /// This snapshot of the source, or none at all: the edits are what tells it from files that can be read again.
+    Snapshot(Option<u64>),
+}
+
 /// Where a snapshot goes.
 pub(crate) struct WriteOptions {
     pub(crate) source: SourceId,
+    pub(crate) basis: Basis,
     /// Names the upload session: the same key opens it again.
     pub(crate) session: IdempotencyKey,
+    pub(crate) pace: Option<Pace>,
 }
 
 /// A snapshot that is durable.
@@ -65,7 +77,8 @@ impl Vault {
         progress: &Rc<Progress>,
         make_edits: impl AsyncFnOnce(Uploader) -> Result<Edits, Error>,
     ) -> Result<Written, Error> {
-        let WriteOptions { source, session } = options;
+        let WriteOptions { source, basis, session, pace } = options;
+        self.base(source, basis)?;
         let session = self.client().open_upload(self.id(), session).await?;
         let planned = Planned::default();
         let mut make_edits = Some(make_edits);
@@ -73,14 +86,15 @@ impl Vault {
         let mut sent = Sent::default();
         let mut baseline = false;
         for _ in 0..RACES_MAX {
-            let (uploader, sender) = upload::channel(self, &session, planned.clone(), progress.clone());
+            let (uploader, sender) =
+                upload::channel(self, &session, planned.clone(), progress.clone(), pace.clone());
             let write = async {
                 let mut uploader = uploader;
                 if let Some(make_edits) = make_edits.take() {
                     edits = make_edits(uploader.clone()).await?;
                 }
                 // Reading took its time: the log may have grown since, through this very vault.
-                let base = self.base(source);
+                let base = self.base(source, basis)?;
                 let now_ns = self.client().platform.now_ms().cast_signed() * 1_000_000;
                 let new_directory = NewDirectory { mode: DIRECTORY_MODE, mtime_ns: now_ns };
                 let changes = edits.changes.clone();
@@ -93,7 +107,7 @@ impl Vault {
             self.check_claims(claimed).await?;
             let base = Base { needs_baseline: base.needs_baseline || baseline, ..base };
             let (unreadable_files, partial) = (edits.unreadable_files, edits.partial);
-            let new = NewTree { source, base, tree, unreadable_files, partial };
+            let new = NewTree { source, basis, base, tree, unreadable_files, partial };
             match self.commit(session.upload, &new, &planned).await {
                 Ok(seq) => {
                     self.refresh().await?;
@@ -114,23 +128,29 @@ impl Vault {
     }
 
     /// What a new snapshot of a source would stand on now.
-    fn base(&self, source: SourceId) -> Base {
+    fn base(&self, source: SourceId, basis: Basis) -> Result<Base, Error> {
         let chain = self.chain();
         let (seq, prev) = chain.next();
         let log = chain.source(&source);
-        Base {
+        let newest = log.and_then(|log| log.snapshots.last());
+        if let Basis::Snapshot(expected) = basis
+            && expected != newest.map(|newest| newest.seq)
+        {
+            return Err(Error::StaleBase);
+        }
+        Ok(Base {
             seq,
             prev,
-            root: log.and_then(|log| log.snapshots.last()).map(|logged| logged.content.root),
+            root: newest.map(|logged| logged.content.root),
             needs_baseline: !log.is_some_and(|log| log.takes_increments_of(self.account().device())),
-        }
+        })
     }
 
     /// Stages the references of a new tree, and signs and sends the commit.
     async fn commit(&self, upload: UploadId, new: &NewTree, planned: &Planned) -> Result<u64, Error> {
         let old_root = new.base.root.filter(|_| !new.base.needs_baseline);
         let references = diff(self.fetcher(), old_root.as_ref(), &new.tree.tree).await?;
-        let held = self.claim_held(upload, &references, planned).await?;
+        let held = self.claim_held(upload, &references, planned, new.basis).await?;
         self.check_claims(held).await?;
         // A list without references has one empty page, because page 0 begins a list anew.
         let pages = references.len().div_ceil(REFS_PAGE_MAX).max(1);
@@ -177,10 +197,12 @@ impl Vault {
         upload: UploadId,
         references: &[Reference],
         planned: &Planned,
+        basis: Basis,
     ) -> Result<Vec<BlobId>, Error> {
         let gained = references.iter().filter(|reference| reference.delta > 0);
         let held: Vec<BlobId> =
             gained.map(|reference| reference.blob).filter(|blob| planned.insert(*blob)).collect();
+        let (mut gone, mut scarce) = (Vec::new(), Vec::new());
         for ids in held.chunks(PLAN_BLOBS_MAX) {
             let mut blobs = Vec::with_capacity(ids.len());
             for group in self.client().locate(self.id(), ids).await?.groups {
@@ -189,16 +211,27 @@ impl Vault {
                 blobs.extend(stored.into_iter().map(|blob| SizedBlob { id: blob.id, size: blob.size }));
             }
             let located: HashSet<BlobId> = blobs.iter().map(|blob| blob.id).collect();
-            let gone: Vec<BlobId> = ids.iter().copied().filter(|id| !located.contains(id)).collect();
-            if !gone.is_empty() {
-                return Err(Error::Gone(gone));
+            gone.extend(ids.iter().copied().filter(|id| !located.contains(id)));
+            if blobs.is_empty() {
+                continue;
             }
-            let plan = self.client().plan(upload, &blobs).await?;
-            if !plan.groups.is_empty() {
-                return Err(Error::TooFewCopies("some of what comes back has too few copies now".to_owned()));
+            for group in self.client().plan(upload, &blobs).await?.groups {
+                let wanting =
+                    unpack_stored(&group.blobs).map_err(|error| Error::untrusted(error.to_string()))?;
+                scarce.extend(wanting.into_iter().map(|blob| blob.id));
             }
         }
-        Ok(held)
+        // Who can read the files again need not wait until others have mended the copies.
+        if let Basis::Snapshot(_) = basis {
+            gone.append(&mut scarce);
+        }
+        match (gone.is_empty(), scarce.is_empty()) {
+            (false, _) => Err(Error::Gone(gone)),
+            (true, false) => {
+                Err(Error::TooFewCopies("some of what comes back has too few copies now".to_owned()))
+            }
+            (true, true) => Ok(held),
+        }
     }
 
     /// Reads back a sample of what the coordinator said the vault holds already: it could be lying, or mistaken.
@@ -235,6 +268,7 @@ struct Base {
 /// A tree that is to become a source's newest.
 struct NewTree {
     source: SourceId,
+    basis: Basis,
     base: Base,
     tree: WrittenDirectory,
     unreadable_files: u64,

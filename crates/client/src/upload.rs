@@ -1,23 +1,19 @@
 //! Writing blobs: sealed, planned at the coordinator, sent to the first node of each group, which passes them on,
 //! and proven by receipts. Memory is bounded: what is sealed and not yet durable counts against a budget.
 
-use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ::backup::{BlobSink, Compressor};
 use bytes::Bytes;
 use crypto::blob::{BlobKind, Frame, SealedBlob, seal_blob};
 use crypto::vault::{SipKeys, VaultKeys};
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{Either, LocalBoxFuture, select};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use protocol::blob_list::{SizedBlob, StoredBlob, unpack_ids, unpack_stored};
-use protocol::bytes::Base64;
-use protocol::data_plane::PutEvent;
-use protocol::id::{BlobId, NodeId};
-use protocol::uploads::{NodeGrant, OpenUploadResponse, PlannedGroup};
+use protocol::id::BlobId;
+use protocol::uploads::OpenUploadResponse;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::api::Client;
@@ -27,6 +23,10 @@ use crate::keys::KeyRing;
 use crate::progress::Progress;
 use crate::vault::Vault;
 
+mod session;
+
+use session::{Session, place};
+
 /// Bytes of content between reading and being durable.
 const MEMORY_BYTES: usize = 64 << 20;
 /// A batch is sent once it has this many bytes. Browsers send bodies of this size fastest.
@@ -35,8 +35,9 @@ const BATCH_BYTES: usize = 4 << 20;
 const BATCH_BLOBS: usize = 256;
 /// Batches on their way at the same time.
 const BATCHES_IN_FLIGHT: usize = 4;
-/// Waits between attempts to place a batch: in all longer than the coordinator takes to see that a node is gone.
-const PLACE_WAITS_S: [u64; 5] = [1, 2, 4, 8, 16];
+
+/// Says when so many more bytes may leave; `None` while there is no limit. They count as sent.
+pub type Pace = Rc<dyn Fn(usize) -> Option<LocalBoxFuture<'static, ()>>>;
 
 /// A sealed blob on its way, with its share of the memory budget.
 struct Outgoing {
@@ -70,15 +71,6 @@ pub(crate) struct Sender {
     queue: mpsc::UnboundedReceiver<Outgoing>,
 }
 
-/// An open upload session and what it came to so far.
-struct Session {
-    client: Client,
-    opened: OpenUploadResponse,
-    progress: Rc<Progress>,
-    sent: Cell<Sent>,
-    claimed: RefCell<Vec<BlobId>>,
-}
-
 /// The blobs of a session: those that the coordinator was or will be asked to plan. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Planned(Rc<RefCell<HashSet<BlobId>>>);
@@ -96,6 +88,7 @@ pub(crate) fn channel(
     opened: &OpenUploadResponse,
     planned: Planned,
     progress: Rc<Progress>,
+    pace: Option<Pace>,
 ) -> (Uploader, Sender) {
     let (queue, receiver) = mpsc::unbounded_channel();
     let uploader = Uploader {
@@ -107,13 +100,7 @@ pub(crate) fn channel(
         memory: Arc::new(Semaphore::new(MEMORY_BYTES)),
         planned,
     };
-    let session = Session {
-        client: vault.client().clone(),
-        opened: opened.clone(),
-        progress,
-        sent: Cell::default(),
-        claimed: RefCell::default(),
-    };
+    let session = Session::new(vault.client().clone(), opened.clone(), progress, pace);
     (uploader, Sender { session, queue: receiver })
 }
 
@@ -212,125 +199,10 @@ impl Sender {
             }
         }
         drop(flights);
-        Ok((session.sent.get(), session.claimed.take()))
+        Ok(session.finish())
     }
 }
 
 fn bytes_of(batch: &[Outgoing]) -> usize {
     batch.iter().map(|blob| blob.bytes.len()).sum()
-}
-
-/// Makes a batch durable: plans it, sends its groups, and plans again what too few nodes took.
-async fn place(session: &Session, batch: Vec<Outgoing>) -> Result<(), Error> {
-    let mut left: HashMap<BlobId, Outgoing> = batch.into_iter().map(|blob| (blob.id, blob)).collect();
-    for wait_s in PLACE_WAITS_S {
-        match session.try_place(&mut left).await {
-            Ok(()) => return Ok(()),
-            Err(error) if error.is_retryable() => tracing::warn!(%error, wait_s, "placing blobs again"),
-            Err(error) => return Err(error),
-        }
-        session.client.platform.sleep(Duration::from_secs(wait_s)).await;
-    }
-    session.try_place(&mut left).await
-}
-
-impl Session {
-    /// One attempt; what became durable is taken out of `left`.
-    async fn try_place(&self, left: &mut HashMap<BlobId, Outgoing>) -> Result<(), Error> {
-        let sizes: Vec<SizedBlob> =
-            left.values().map(|blob| SizedBlob { id: blob.id, size: blob.bytes.len() as u32 }).collect();
-        let plan = self.client.plan(self.opened.upload, &sizes).await?;
-        if !plan.have.0.is_empty() {
-            for id in unpack_ids(&plan.have).map_err(|error| Error::untrusted(error.to_string()))? {
-                if left.remove(&id).is_some() {
-                    self.claimed.borrow_mut().push(id);
-                }
-            }
-        }
-        let blobs = &*left;
-        let groups = join_all(plan.groups.iter().map(|group| self.send_group(group, blobs))).await;
-        let mut failure = None;
-        for outcome in groups {
-            match outcome {
-                Ok(stored) => stored.iter().for_each(|blob| drop(left.remove(&blob.id))),
-                Err(error) => failure = Some(error),
-            }
-        }
-        match failure {
-            Some(error) => Err(error),
-            None if left.is_empty() => Ok(()),
-            None => Err(Error::untrusted("the server's plan leaves blobs out")),
-        }
-    }
-
-    /// Sends a group to its first target, and directly to each that did not get it from there.
-    async fn send_group(
-        &self,
-        group: &PlannedGroup,
-        left: &HashMap<BlobId, Outgoing>,
-    ) -> Result<Vec<StoredBlob>, Error> {
-        let blobs = unpack_stored(&group.blobs).map_err(|error| Error::untrusted(error.to_string()))?;
-        let content = |blob: &StoredBlob| left.get(&blob.id).map(|outgoing| outgoing.bytes.clone());
-        let contents: Vec<Bytes> = blobs
-            .iter()
-            .map(|blob| content(blob).filter(|bytes| bytes.len() == blob.size as usize))
-            .collect::<Option<_>>()
-            .ok_or_else(|| Error::untrusted("the server plans blobs that it was not asked about"))?;
-        let mut outcome = Outcome::default();
-        if let Some((first, others)) = group.targets.split_first() {
-            outcome.take(self.put(first, others, &blobs, &contents).await);
-        }
-        for target in group.targets.iter().skip(1) {
-            // One after the other: whoever has a slow line must not send the same bytes twice at once.
-            if !outcome.nodes.contains(&target.node) {
-                outcome.take(self.put(target, &[], &blobs, &contents).await);
-            }
-        }
-        if !outcome.receipts.is_empty() {
-            let answer = self.client.receipts(self.opened.upload, outcome.receipts).await?;
-            outcome.failures.extend(answer.refused.into_iter().map(|refused| refused.reason));
-            if answer.accepted >= self.opened.write_zones {
-                let bytes = blobs.iter().map(|blob| u64::from(blob.size)).sum::<u64>();
-                self.sent.set(Sent { new_bytes: self.sent.get().new_bytes + bytes });
-                self.progress.update(|progress| progress.bytes_sent += bytes);
-                return Ok(blobs);
-            }
-        }
-        Err(Error::TooFewCopies(outcome.failures.join("; ")))
-    }
-
-    async fn put(
-        &self,
-        target: &NodeGrant,
-        fan_out: &[NodeGrant],
-        blobs: &[StoredBlob],
-        contents: &[Bytes],
-    ) -> Result<Vec<PutEvent>, String> {
-        self.client.put_blobs(target, fan_out, blobs, contents).await.map_err(|error| error.to_string())
-    }
-}
-
-/// What nodes said about one group.
-#[derive(Default)]
-struct Outcome {
-    nodes: HashSet<NodeId>,
-    receipts: Vec<Base64>,
-    failures: Vec<String>,
-}
-
-impl Outcome {
-    fn take(&mut self, events: Result<Vec<PutEvent>, String>) {
-        match events {
-            Err(failure) => self.failures.push(failure),
-            Ok(events) => events.into_iter().for_each(|event| match event {
-                PutEvent::Stored { node, receipt } => {
-                    self.nodes.insert(node);
-                    self.receipts.push(receipt);
-                }
-                PutEvent::Failed { node, message, .. } => {
-                    self.failures.push(format!("node {}: {message}", node.short()));
-                }
-            }),
-        }
-    }
 }

@@ -10,8 +10,8 @@ use crate::error::Error;
 use crate::path::Path;
 use crate::platform::ReadAt;
 use crate::progress::{Phase, Progress};
-use crate::snapshot::{Edits, WriteOptions};
-use crate::upload::Uploader;
+use crate::snapshot::{Basis, Edits, WriteOptions};
+use crate::upload::{Pace, Uploader};
 use crate::vault::Vault;
 
 /// A first backup commits what it has after this many bytes read.
@@ -23,11 +23,15 @@ const PART_MS: u64 = 10 * 60 * 1000;
 pub struct TreeTarget {
     /// The folder.
     pub source: SourceId,
+    /// The snapshot that the changes are of, by its commit's number; none for the first. They go on top of no other.
+    pub base: Option<u64>,
     /// Names the upload session. After a crash, the same key finds what was sent before; after a commit, a new one is
     /// due.
     pub session: IdempotencyKey,
     /// Chunks that need not be sealed again.
     pub known: Option<Rc<KnownChunks>>,
+    /// How fast it is sent, natively; as fast as can be without.
+    pub pace: Option<Pace>,
 }
 
 /// A change of a folder since its last snapshot.
@@ -128,10 +132,10 @@ impl Vault {
         self.chain().source(&source).is_some_and(|log| log.complete)
     }
 
-    /// Commits a snapshot of a folder: what `make_edits` says, on top of the newest.
+    /// Commits a snapshot of a folder: what `make_edits` says, on top of [`TreeTarget::base`].
     ///
     /// # Errors
-    /// [`Error::Gone`] names known chunks that the vault holds no more; they are to be forgotten. Else as the
+    /// [`Error::StaleBase`] if that is not the source's newest, as when a commit's answer was lost. [`Error::Gone`] names known chunks that the vault holds no more, or too few copies of; they are to be forgotten. Else as the
     /// network, the nodes and the server allow: what was sent is kept for a day, and a second try resumes it.
     pub async fn write_tree(
         &self,
@@ -139,7 +143,7 @@ impl Vault {
         progress: &Rc<Progress>,
         make_edits: impl AsyncFnOnce(TreeWriter) -> Result<TreeEdits, Error>,
     ) -> Result<WrittenSnapshot, Error> {
-        let TreeTarget { source, session, known } = target;
+        let TreeTarget { source, base, session, known, pace } = target;
         let mut refused = Vec::new();
         let mut partial = false;
         let started_ms = self.client().platform.now_ms();
@@ -164,7 +168,7 @@ impl Vault {
             let unreadable_files = edits.unreadable_files + refused.len() as u64;
             Ok(Edits { changes, unreadable_files, partial })
         };
-        let options = WriteOptions { source, session };
+        let options = WriteOptions { source, basis: Basis::Snapshot(base), session, pace };
         let written = self.write_snapshot(options, progress, make).await?;
         progress.update(|it| it.phase = Phase::Done);
         Ok(WrittenSnapshot { seq: written.seq, partial, new_bytes_sent: written.sent.new_bytes, refused })

@@ -8,6 +8,7 @@ use supervise::process::Process;
 use tempfile::TempDir;
 
 use crate::postgres::{self, Database};
+use crate::proxy::Proxy;
 use crate::{program, wait_until};
 
 /// A running cluster. Its processes are killed and its data removed when it is dropped.
@@ -28,9 +29,21 @@ impl Cluster {
     /// # Panics
     /// If the programs are not built or do not become ready: nothing can be tested then.
     pub async fn start(count: usize) -> Self {
-        let ports: Vec<u16> = (0..=count).map(|_| free_port().expect("loopback has free ports")).collect();
+        let port = free_port().expect("loopback has free ports");
+        Self::start_at(format!("http://localhost:{port}"), port, count).await
+    }
+
+    /// The same with a coordinator that everybody reaches through a proxy.
+    pub async fn start_behind_proxy(count: usize) -> (Self, Proxy) {
+        let proxy = Proxy::start().await;
+        (Self::start_at(proxy.origin.clone(), proxy.port(), count).await, proxy)
+    }
+
+    async fn start_at(origin: String, port: u16, count: usize) -> Self {
+        let nodes = (0..count).map(|_| free_port().expect("loopback has free ports"));
+        let ports: Vec<u16> = std::iter::once(port).chain(nodes).collect();
         let mut cluster = Self {
-            origin: format!("http://localhost:{}", ports[0]),
+            origin,
             coordinator: None,
             nodes: (0..count).map(|_| None).collect(),
             ports,

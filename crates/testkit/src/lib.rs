@@ -4,6 +4,7 @@
 pub mod cluster;
 pub mod postgres;
 pub mod program;
+pub mod proxy;
 mod wait;
 
 pub use supervise::{

@@ -117,8 +117,9 @@ async fn take_link(context: &Context, text: &str) {
     }
 }
 
-/// Others on this machine go first, with the disk too: Linux derives the priority of reading from this. A walk of a
-/// deep tree, and every folder that is watched, takes files.
+/// Others on this machine go first, with the disk too: Linux derives the priority of reading from this, the lowest from
+/// 19. No safe call sets that priority by itself; the unit that `service` prints asks systemd for the idle class. A walk
+/// of a deep tree, and every folder that is watched, takes files.
 fn step_back(nice: u8) {
     if let Err(error) = setpriority_process(None, nice.min(19).into()) {
         tracing::warn!(%error, "the priority stays as it is");

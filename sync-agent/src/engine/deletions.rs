@@ -1,7 +1,7 @@
 //! Whether so much vanished at once that a person should say whether it was meant: history keeps it all, but a backup
 //! of an emptied folder looks as if all were well.
 
-use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::scan::{Kind, Meta};
 
@@ -17,32 +17,43 @@ pub(super) fn is_mass_deletion(removed: u64, files: u64) -> bool {
     removed > FEW.into() && removed * 2 > files || removed > MANY.into() && removed * 4 > files
 }
 
-/// Files that are no longer where they were, and those that are met elsewhere: a renamed folder deletes nothing.
+/// Files that are no longer where they were, and those that are met elsewhere: a renamed folder deletes nothing. Eight
+/// bytes for each, by which it is known again.
 #[derive(Default)]
-pub(super) struct Vanished(HashMap<(u64, u64, i64), i64>);
+pub(super) struct Vanished {
+    left: Vec<u64>,
+    arrived: Vec<u64>,
+}
 
 impl Vanished {
     /// A file is no longer where it was.
     pub(super) fn leaves(&mut self, meta: &Meta) {
-        self.add(meta, 1);
+        self.left.extend(mark(meta));
     }
 
     /// A file is where it was not before.
     pub(super) fn arrives(&mut self, meta: &Meta) {
-        self.add(meta, -1);
-    }
-
-    /// Renaming changes the file's ctime, and its device may have another number; nothing else.
-    fn add(&mut self, meta: &Meta, number: i64) {
-        if meta.kind == Kind::File {
-            *self.0.entry((meta.inode, meta.size, meta.mtime_ns)).or_default() += number;
-        }
+        self.arrived.extend(mark(meta));
     }
 
     /// Files that left and did not arrive.
-    pub(super) fn count(&self) -> u64 {
-        self.0.values().map(|left| left.max(&0).cast_unsigned()).sum()
+    pub(super) fn count(&mut self) -> u64 {
+        self.left.sort_unstable();
+        self.arrived.sort_unstable();
+        let mut arrived = self.arrived.iter().peekable();
+        let is_gone = |mark: &&u64| {
+            while arrived.next_if(|other| other < mark).is_some() {}
+            arrived.next_if_eq(mark).is_none()
+        };
+        self.left.iter().filter(is_gone).count() as u64
     }
+}
+
+/// Renaming changes a file's ctime, and its device may have another number; nothing else.
+fn mark(meta: &Meta) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    (meta.inode, meta.size, meta.mtime_ns).hash(&mut hasher);
+    (meta.kind == Kind::File).then(|| hasher.finish())
 }
 
 #[cfg(test)]
@@ -62,6 +73,9 @@ mod tests {
         vanished.arrives(&file(3, 5));
         vanished.leaves(&Meta { kind: Kind::Directory, ..file(4, 5) });
         assert_eq!(vanished.count(), 1);
+        vanished.leaves(&file(2, 5));
+        vanished.arrives(&file(2, 7));
+        assert_eq!(vanished.count(), 1, "one of two links to the same file");
     }
 
     #[test]

@@ -8,6 +8,8 @@ use serde::Deserialize;
 use crate::scan::parse_size;
 
 const DAY_MINUTES: u32 = 24 * 60;
+/// Less than this keeps nobody within the times that nodes and grants set.
+const LIMIT_MIN: u64 = 32 << 10;
 /// What may be sent without waiting: 20 ms worth of the limit.
 const SLACK_MS: u64 = 20;
 
@@ -28,7 +30,9 @@ struct Rule {
 
 /// The text is not a bandwidth.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a bandwidth: write `1M`, `unlimited`, or `08:00-18:00 512K, unlimited`")]
+#[error(
+    "{0:?} is not a bandwidth: write `1M`, `unlimited`, or `08:00-18:00 512K, unlimited`, and no less than `32K`"
+)]
 pub struct BandwidthError(String);
 
 impl FromStr for Bandwidth {
@@ -80,7 +84,7 @@ fn parse_rule(text: &str) -> Option<Rule> {
     };
     let limit = match limit.trim() {
         "unlimited" => None,
-        size => Some(parse_size(size).filter(|bytes| *bytes > 0)?),
+        size => Some(parse_size(size).filter(|bytes| *bytes >= LIMIT_MIN)?),
     };
     Some(Rule { from, to, limit })
 }
@@ -105,17 +109,17 @@ impl Limiter {
         Self { bandwidth, busy_until_us: 0 }
     }
 
-    /// How many milliseconds to wait before `bytes` may be sent. They count as sent. `now_ms` never goes back;
-    /// `wall_ms` says which of the day's limits holds.
-    pub fn wait_ms(&mut self, bytes: u64, now_ms: u64, wall_ms: u64) -> u64 {
+    /// How many milliseconds to wait before `bytes` may be sent; `None` without a limit. They count as sent. `now_ms`
+    /// never goes back; `wall_ms` says which of the day's limits holds.
+    pub fn wait_ms(&mut self, bytes: u64, now_ms: u64, wall_ms: u64) -> Option<u64> {
         let this_us = now_ms.saturating_mul(1000);
         let Some(limit) = self.bandwidth.at(wall_ms) else {
             self.busy_until_us = this_us;
-            return 0;
+            return None;
         };
         let start_us = self.busy_until_us.max(this_us);
         self.busy_until_us = start_us.saturating_add(bytes.saturating_mul(1_000_000) / limit);
-        ((start_us - this_us) / 1000).saturating_sub(SLACK_MS)
+        Some(((start_us - this_us) / 1000).saturating_sub(SLACK_MS))
     }
 }
 
@@ -144,17 +148,21 @@ mod tests {
 
     #[test]
     fn what_is_no_bandwidth_is_refused() {
-        for text in ["", "0", "fast", "25:00-01:00 1M", "08:00-09:61 1M", "1M,"] {
+        for text in ["", "0", "31K", "fast", "25:00-01:00 1M", "08:00-09:61 1M", "1M,"] {
             assert!(text.parse::<Bandwidth>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_wall_clock_that_is_set_back_does_not_stop_sending() {
-        let mut limiter = Limiter::new("1K".parse().unwrap());
+        let mut limiter = Limiter::new("32K".parse().unwrap());
         let day_ms = 24 * 3_600_000;
-        assert_eq!(limiter.wait_ms(1024, 0, 10 * day_ms), 0);
-        assert_eq!(limiter.wait_ms(1024, 1_000, day_ms), 0, "a second later, whatever the wall clock says");
+        assert_eq!(limiter.wait_ms(32 << 10, 0, 10 * day_ms), Some(0));
+        assert_eq!(
+            limiter.wait_ms(32 << 10, 1_000, day_ms),
+            Some(0),
+            "a second later, whatever the wall clock says"
+        );
     }
 
     proptest! {
@@ -169,7 +177,7 @@ mod tests {
             let mut sent: Vec<(u64, u64)> = Vec::new();
             for (idle, bytes) in sends {
                 now += idle;
-                now += limiter.wait_ms(bytes, now, 0);
+                now += limiter.wait_ms(bytes, now, 0).unwrap();
                 sent.push((now, bytes));
             }
             for (start, _) in &sent {

@@ -6,7 +6,9 @@ mod error;
 mod folder;
 mod folders;
 mod limiter;
+mod make;
 mod messages;
+mod parts;
 mod plan;
 mod read;
 mod rebuild;
@@ -242,6 +244,7 @@ impl Engine {
                     progress: meter.progress.clone(),
                     totals: meter.totals.clone(),
                     limiter: self.limiter.clone(),
+                    reads_all: false,
                 }
                 .run(work.clone()),
             ),

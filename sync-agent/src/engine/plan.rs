@@ -1,12 +1,12 @@
 //! What a snapshot of a folder would change, as data: collected on a thread of its own, judged, and then either carried
 //! out or not.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use protocol::id::SourceId;
 
 use super::deletions::{Vanished, is_mass_deletion};
+use super::parts::{Part, parts};
 use super::schedule::Work;
 use super::settle::settled;
 use crate::index::{FolderState, HoldReason, Index, Record, RowChange};
@@ -14,8 +14,8 @@ use crate::scan::{
     Compare, Difference, Exclude, Kind, Meta, Note, Reason, Root, ScanError, Seen, TreePath, Walk,
 };
 
-/// Changes that one part of a first backup takes at most: what bounds the memory of one.
-pub(super) const PART_CHANGES_MAX: usize = 40_000;
+/// Entries that one snapshot takes in at most, and as many that it takes away: what bounds the memory of one.
+const PART_CHANGES_MAX: usize = 20_000;
 /// Notes that are kept; more are counted.
 const NOTES_MAX: usize = 1_000;
 
@@ -27,7 +27,8 @@ pub(super) struct Target {
     pub(super) exclude: Exclude,
     /// Folders that are never backed up.
     pub(super) own: Vec<PathBuf>,
-    /// The source has a snapshot with all its files: then nothing less than all changes makes another.
+    /// The source has a snapshot with all its files. Then one that does not hold all changes yet lacks nothing that is
+    /// there: what is gone goes from it last.
     pub(super) is_complete: bool,
 }
 
@@ -36,8 +37,8 @@ pub(super) struct Target {
 pub(super) enum Step {
     /// New, or changed from what the index says.
     Put(TreePath, Meta, Option<Record>),
-    /// Gone. What lies beneath a directory that is gone follows, with `covered` set.
-    Remove { path: TreePath, covered: bool },
+    /// Gone, with all that was beneath it.
+    Remove(TreePath),
 }
 
 /// What a snapshot would change, and the folder to read it from.
@@ -59,8 +60,12 @@ pub(super) struct Findings {
     pub(super) vanished: Vanished,
     /// Rows of files that were too fresh to be sure of, and are as they were.
     pub(super) settled: Vec<RowChange>,
-    /// The scan ended early: another part follows.
+    /// There are more changes than one snapshot takes: another follows.
     pub(super) has_more: bool,
+    /// What the snapshot will hold less of.
+    removals: Vec<Step>,
+    /// Entries are new or changed that `steps` has no room for.
+    puts_wait: bool,
 }
 
 /// Files by what became of them.
@@ -72,6 +77,19 @@ pub(super) struct Counts {
     pub(super) removed: u64,
     /// Bytes of new and changed files.
     pub(super) bytes: u64,
+}
+
+impl Counts {
+    /// Of both, where the second met again what the first had taken in.
+    pub(super) fn followed_by(self, next: Self) -> Self {
+        Self {
+            new: self.new + next.new,
+            changed: self.changed + next.changed,
+            unmodified: next.unmodified.saturating_sub(self.new + self.changed),
+            removed: self.removed + next.removed,
+            bytes: self.bytes + next.bytes,
+        }
+    }
 }
 
 impl Plan {
@@ -93,13 +111,12 @@ impl Plan {
                 }
             }
         }
-        found.pass_over_unreadable(&root);
-        found.settle(&root);
+        found.let_removals_wait();
         Ok(Self { root, found })
     }
 
     /// Whether a person should say first that this was meant.
-    pub(super) fn hold(&self, state: &FolderState) -> Option<HoldReason> {
+    pub(super) fn hold(&mut self, state: &FolderState) -> Option<HoldReason> {
         if state.is_confirmed {
             return None;
         }
@@ -135,9 +152,8 @@ impl Findings {
         let mut compare = Compare::new(walk, index.rows(&target.source, within)?);
         let mut cover: Option<TreePath> = None;
         for difference in &mut compare {
-            self.take(difference?, &mut cover);
-            if !target.is_complete && self.steps.len() >= PART_CHANGES_MAX {
-                self.has_more = true;
+            self.take(root, difference?, &mut cover);
+            if self.has_more && !target.is_complete {
                 break;
             }
         }
@@ -168,40 +184,60 @@ impl Findings {
         Ok(())
     }
 
-    /// A file that may not be read is told of now, so that it alone never makes a snapshot.
-    fn pass_over_unreadable(&mut self, root: &Root) {
-        let mut notes: Vec<Note> = Vec::new();
-        self.steps.retain(|step| match step {
-            // It stays what it was, with all that was in it.
-            Step::Remove { path, covered: true } => {
-                notes.last().is_none_or(|note| !path.is_within(&note.path))
+    /// Takes in what is new or changed.
+    fn put(&mut self, root: &Root, path: TreePath, meta: Meta, row: Option<Record>) {
+        if self.steps.len() + self.settled.len() >= PART_CHANGES_MAX {
+            (self.has_more, self.puts_wait) = (true, true);
+            return;
+        }
+        let counted = u64::from(meta.kind == Kind::File);
+        // A file that may not be read is told of now, so that it alone never makes a snapshot.
+        if counted == 1
+            && let Err(error) = root.check_readable(&path)
+        {
+            return self.note(Note { path, reason: Reason::Unreadable(error.to_string()) });
+        }
+        // Most files that are only too fresh to be sure of are as they were, and make no snapshot.
+        if let Some(record) = row.as_ref().and_then(|row| settled(root, &path, &meta, row)) {
+            self.counts.unmodified += 1;
+            self.settled.push(RowChange::Put(path, record));
+            return;
+        }
+        // A directory that gives way to something else takes with it what was in it.
+        let was_directory = row.as_ref().is_some_and(|row| row.meta.kind == Kind::Directory);
+        if was_directory && meta.kind != Kind::Directory {
+            if self.take_away(Step::Put(path, meta, row)) {
+                self.counts.changed += counted;
+                self.counts.bytes += meta.size;
             }
-            Step::Put(path, meta, _) if meta.kind == Kind::File => match root.check_readable(path) {
-                Ok(()) => true,
-                Err(error) => {
-                    notes.push(Note { path: path.clone(), reason: Reason::Unreadable(error.to_string()) });
-                    false
-                }
-            },
-            _ => true,
-        });
-        self.failures += notes.len() as u64;
-        notes.truncate(NOTES_MAX.saturating_sub(self.notes.len()));
-        self.notes.append(&mut notes);
+            return;
+        }
+        match row {
+            Some(_) => self.counts.changed += counted,
+            None => self.counts.new += counted,
+        }
+        self.counts.bytes += meta.size;
+        self.steps.push(Step::Put(path, meta, row));
     }
 
-    /// Most files that are only too fresh to be sure of are as they were, and make no snapshot.
-    fn settle(&mut self, root: &Root) {
-        let (rows, counts) = (&mut self.settled, &mut self.counts);
-        self.steps.retain(|step| {
-            let Step::Put(path, meta, Some(row)) = step else { return true };
-            let Some(record) = settled(root, path, meta, row) else { return true };
-            counts.changed -= 1;
-            counts.unmodified += 1;
-            counts.bytes -= meta.size;
-            rows.push(RowChange::Put(path.clone(), record));
-            false
-        });
+    /// Takes in what the snapshot will hold less of. Returns whether there was room.
+    fn take_away(&mut self, step: Step) -> bool {
+        let has_room = self.removals.len() < PART_CHANGES_MAX;
+        self.has_more |= !has_room;
+        if has_room {
+            self.removals.push(step);
+        }
+        has_room
+    }
+
+    /// What moved is taken in where it is now before it is taken away from where it was, in whatever order the paths
+    /// come: no snapshot lacks what is there.
+    fn let_removals_wait(&mut self) {
+        if self.puts_wait {
+            self.removals.clear();
+            self.counts.removed = 0;
+        }
+        self.steps.append(&mut self.removals);
     }
 
     fn note(&mut self, note: Note) {
@@ -211,31 +247,23 @@ impl Findings {
         }
     }
 
-    fn take(&mut self, difference: Difference, cover: &mut Option<TreePath>) {
+    fn take(&mut self, root: &Root, difference: Difference, cover: &mut Option<TreePath>) {
         match difference {
             Difference::Same(_, row) | Difference::Kept(_, row) => {
                 self.counts.unmodified += u64::from(row.meta.kind == Kind::File);
             }
             Difference::New(path, meta) => {
                 self.vanished.arrives(&meta);
-                if meta.kind == Kind::File {
-                    self.counts.new += 1;
-                    self.counts.bytes += meta.size;
-                }
-                self.steps.push(Step::Put(path, meta, None));
+                self.put(root, path, meta, None);
             }
             Difference::Changed(path, meta, row) => {
-                if meta.kind == Kind::File {
-                    self.counts.changed += 1;
-                    self.counts.bytes += meta.size;
-                }
                 if row.meta.inode != meta.inode {
                     self.vanished.arrives(&meta);
                 }
                 if row.meta.kind == Kind::Directory && meta.kind != Kind::Directory {
                     *cover = Some(path.clone());
                 }
-                self.steps.push(Step::Put(path, meta, Some(row)));
+                self.put(root, path, meta, Some(row));
             }
             Difference::Removed(path, row) => {
                 self.vanished.leaves(&row.meta);
@@ -247,55 +275,15 @@ impl Findings {
     }
 
     fn remove(&mut self, path: TreePath, row: &Record, cover: &mut Option<TreePath>) {
-        self.counts.removed += u64::from(row.meta.kind == Kind::File);
-        let covered = cover.as_ref().is_some_and(|cover| path.is_within(cover));
-        if !covered && row.meta.kind == Kind::Directory {
-            *cover = Some(path.clone());
-        }
-        self.steps.push(Step::Remove { path, covered });
-    }
-}
-
-enum Part {
-    Itself(TreePath),
-    Within(TreePath),
-}
-
-/// What to look at for hints, in the order of paths: everything beneath each, and the directories above. A directory
-/// that the index does not know yet is looked at as a whole.
-fn parts(
-    source: &SourceId,
-    paths: &BTreeSet<TreePath>,
-    index: &Index,
-) -> Result<Vec<Part>, crate::index::IndexError> {
-    let mut whole: BTreeSet<TreePath> = BTreeSet::new();
-    let mut above = BTreeSet::new();
-    for path in paths {
-        let mut top = path.clone();
-        for ancestor in path.ancestors() {
-            if index.row(source, &ancestor)?.is_none() {
-                top = ancestor;
-                break;
+        let is_covered = cover.as_ref().is_some_and(|cover| path.is_within(cover));
+        if !is_covered {
+            if !self.take_away(Step::Remove(path.clone())) {
+                return;
             }
-            above.insert(ancestor);
+            if row.meta.kind == Kind::Directory {
+                *cover = Some(path);
+            }
         }
-        whole.insert(top);
+        self.counts.removed += u64::from(row.meta.kind == Kind::File);
     }
-    let mut parts: Vec<Part> = Vec::new();
-    let mut last: Option<TreePath> = None;
-    let mut all: Vec<TreePath> = whole.iter().chain(&above).cloned().collect();
-    all.sort_unstable();
-    all.dedup();
-    for path in all {
-        if last.as_ref().is_some_and(|last| path.is_within(last)) {
-            continue;
-        }
-        if whole.contains(&path) {
-            last = Some(path.clone());
-            parts.push(Part::Within(path));
-        } else {
-            parts.push(Part::Itself(path));
-        }
-    }
-    Ok(parts)
 }

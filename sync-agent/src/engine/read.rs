@@ -5,17 +5,14 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use client::{Error, Metadata, ReadAt, StoredContent, TreeWriter};
 use futures_util::future::LocalBoxFuture;
 use rustix::fs::{OFlags, fstat};
 
-use super::limiter::Limiter;
 use crate::index::{Record, StoredFile};
-use crate::platform::{boot_ms, now_ms, now_ns};
+use crate::platform::now_ns;
 use crate::scan::{Kind, Meta, Root, TreePath, read_xattrs};
 
 /// Files up to this size are read whole when they are opened.
@@ -47,7 +44,6 @@ pub(super) async fn read_file(
     root: &Arc<Root>,
     path: &TreePath,
     writer: &TreeWriter,
-    limiter: &Rc<RefCell<Limiter>>,
 ) -> Result<Result<ReadFile, String>, Error> {
     for attempt in 1..=ATTEMPTS {
         let opened = match blocking(root, path, open).await {
@@ -56,7 +52,7 @@ pub(super) async fn read_file(
         };
         let Opened { file, meta, metadata, read_ns, whole } = opened;
         let is_whole = whole.is_some();
-        let reader = Reader { file: file.clone(), whole: RefCell::new(whole), limiter: limiter.clone() };
+        let reader = Reader { file: file.clone(), whole: RefCell::new(whole) };
         let content = match writer.store(&reader, meta.size).await? {
             Ok(content) => content,
             Err(reason) => return Ok(Err(reason)),
@@ -152,17 +148,6 @@ fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
 struct Reader {
     file: Arc<File>,
     whole: RefCell<Option<Vec<u8>>>,
-    /// What is read is sent, or at most as much; and so reading slowly sends slowly.
-    limiter: Rc<RefCell<Limiter>>,
-}
-
-impl Reader {
-    async fn wait_for(&self, bytes: usize) {
-        let wait_ms = self.limiter.borrow_mut().wait_ms(bytes as u64, boot_ms(), now_ms());
-        if wait_ms > 0 {
-            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
-        }
-    }
 }
 
 impl ReadAt for Reader {
@@ -171,10 +156,7 @@ impl ReadAt for Reader {
             && offset == 0
             && whole.len() <= len
         {
-            return Box::pin(async move {
-                self.wait_for(whole.len()).await;
-                Ok(whole)
-            });
+            return Box::pin(async { Ok(whole) });
         }
         let file = self.file.clone();
         Box::pin(async move {
@@ -184,9 +166,7 @@ impl ReadAt for Reader {
                 slice.truncate(len);
                 Ok::<_, io::Error>(slice)
             });
-            let slice = read.await.expect("reading does not panic").map_err(|error| error.to_string())?;
-            self.wait_for(slice.len()).await;
-            Ok(slice)
+            read.await.expect("reading does not panic").map_err(|error| error.to_string())
         })
     }
 }

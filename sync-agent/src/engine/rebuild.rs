@@ -1,6 +1,7 @@
 //! The index of a folder made again from its newest snapshot: when the index was lost, when the agent died between a
-//! commit and noting it, or when another device wrote the commit. Its rows prove nothing of the files on the disk, so
-//! these are read again; chunks that the vault holds are not sent again.
+//! commit and noting it, or when another device wrote the commit. A row that was there before and says the same of an
+//! entry still proves what it proved; others prove nothing of the files on the disk, so these are read again. Chunks
+//! that the vault holds are not sent again.
 
 use client::{TreeEntry, TreeNode, Vault};
 use protocol::id::SourceId;
@@ -12,12 +13,22 @@ use crate::scan::{Kind, Meta, TreePath};
 /// Rows that are written at a time.
 const BATCH: usize = 10_000;
 
+/// What of the rows that there were is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// What still holds.
+    Proven,
+    /// Nothing: every file is to be read again.
+    Nothing,
+}
+
 /// Makes the rows of a source anew, and says so in its state.
 pub(super) async fn rebuild(
     vault: &Vault,
     index: &Index,
     source: SourceId,
     state: FolderState,
+    keep: Keep,
 ) -> Result<FolderState, EngineError> {
     let newest = vault.snapshots(source).last().cloned();
     index.unstage()?;
@@ -31,7 +42,10 @@ pub(super) async fn rebuild(
                 if matches!(entry.node, TreeNode::Directory { .. }) {
                     pending.push(path.clone());
                 }
-                rows.push((path, record(&entry)));
+                let new = record(&entry);
+                let known = if keep == Keep::Proven { index.row(&source, &path)? } else { None };
+                let known = known.filter(|known| known.is_same_entry(&new));
+                rows.push((path, known.unwrap_or(new)));
             }
             if rows.len() >= BATCH {
                 index.stage(&source, &std::mem::take(&mut rows))?;

@@ -1,6 +1,6 @@
 //! Which chunks the vault holds already, by their keyed hash: what is read again need not be sealed and sent again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use protocol::id::BlobId;
 use redb::ReadableDatabase as _;
@@ -30,11 +30,11 @@ impl Index {
         })
     }
 
-    /// Forgets all chunks: one of them was not where it should be.
-    pub fn forget_chunks(&self) -> Result<(), IndexError> {
+    /// Forgets chunks that are not where they should be.
+    pub fn forget_chunks(&self, gone: &HashSet<BlobId>) -> Result<(), IndexError> {
         self.write(|write| {
-            write.delete_table(FINGERPRINTS)?;
-            write.open_table(FINGERPRINTS)?;
+            let mut table = write.open_table(FINGERPRINTS)?;
+            table.retain(|_, blob| BlobId::from_field(blob).is_some_and(|blob| !gone.contains(&blob)))?;
             Ok(())
         })
     }

@@ -86,6 +86,15 @@ impl Record {
         is_settled && now.is_same(&self.meta) && !self.file.as_ref().is_some_and(|file| file.changed)
     }
 
+    /// Whether both tell of the same entry in the vault, whatever each knows of the disk.
+    pub fn is_same_entry(&self, other: &Self) -> bool {
+        let entry = |record: &Self| {
+            let Meta { kind, mode, size, mtime_ns, .. } = record.meta;
+            (kind, mode, size, mtime_ns, record.file.as_ref().map(|file| (file.hash, file.changed)))
+        };
+        entry(self) == entry(other)
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let Self { meta, settled, file } = self;
         let kind = match meta.kind {

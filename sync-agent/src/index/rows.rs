@@ -1,7 +1,7 @@
 //! The rows of each folder, in the order of a walk.
 
 use protocol::id::SourceId;
-use redb::{Durability, ReadableDatabase as _, ReadableTable as _};
+use redb::{Durability, ReadableDatabase as _, ReadableTable as _, Table};
 
 use super::folder::encode as encode_folder;
 use super::{FOLDERS, FolderState, INODES, Index, IndexError, ROWS, Record, STAGED};
@@ -13,9 +13,9 @@ const ID_LEN: usize = 16;
 /// A change of one row.
 #[derive(Debug, Clone)]
 pub enum RowChange {
-    /// It is now so.
+    /// It is now so. What is not a directory has nothing beneath it.
     Put(TreePath, Record),
-    /// It is gone.
+    /// It is gone, with all that was beneath it.
     Remove(TreePath),
 }
 
@@ -75,25 +75,15 @@ impl Index {
                 match change {
                     RowChange::Put(path, record) => {
                         let key = key(source, path);
+                        if record.meta.kind != Kind::Directory {
+                            remove(&mut rows, &mut inodes, &key)?;
+                        }
                         rows.insert(&key[..], &record.encode()[..])?;
                         if record.meta.kind == Kind::File {
                             inodes.insert((record.meta.device, record.meta.inode), &key[..])?;
                         }
                     }
-                    RowChange::Remove(path) => {
-                        let key = key(source, path);
-                        let before = rows.remove(&key[..])?.map(|row| row.value().to_vec());
-                        let meta = before.and_then(|row| Record::decode(&row).ok()).map(|row| row.meta);
-                        let inode = meta.map(|meta| (meta.device, meta.inode));
-                        let is_last = |inode: &(u64, u64)| {
-                            Ok::<_, redb::Error>(inodes.get(*inode)?.is_some_and(|at| at.value() == key))
-                        };
-                        if let Some(inode) = inode
-                            && is_last(&inode)?
-                        {
-                            inodes.remove(inode)?;
-                        }
-                    }
+                    RowChange::Remove(path) => remove(&mut rows, &mut inodes, &key(source, path))?,
                 }
             }
             write.open_table(FOLDERS)?.insert(*source.as_bytes(), &encode_folder(state)[..])?;
@@ -158,6 +148,26 @@ impl Index {
             Ok(())
         })
     }
+}
+
+/// Removes the row of a key and those beneath it.
+fn remove(
+    rows: &mut Table<'_, &[u8], &[u8]>,
+    inodes: &mut Table<'_, (u64, u64), &[u8]>,
+    key: &[u8],
+) -> Result<(), redb::Error> {
+    // What is beneath has a NUL where the key ends.
+    let end = [key, &[1]].concat();
+    for row in rows.extract_from_if(key..&end[..], |_, _| true)? {
+        let (key, value) = row?;
+        let Ok(Record { meta, .. }) = Record::decode(value.value()) else { continue };
+        let inode = (meta.device, meta.inode);
+        // Another link to the same file may have taken its place.
+        if inodes.get(inode)?.is_some_and(|at| at.value() == key.value()) {
+            inodes.remove(inode)?;
+        }
+    }
+    Ok(())
 }
 
 fn key(source: &SourceId, path: &TreePath) -> Vec<u8> {

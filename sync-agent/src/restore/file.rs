@@ -1,7 +1,7 @@
 //! Writing one file: under another name in its directory, with holes where it has long runs of zeros, synced, and then
-//! renamed into its place. Nobody ever sees half of it.
+//! renamed into its place. Nobody ever sees half of it; the next restore goes on with what is left of one that ended.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt as _;
@@ -23,11 +23,11 @@ const BLOCK: usize = 4096;
 const READ_BYTES: usize = 1 << 20;
 const OPEN: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
-/// A file on its way to its place. If it is dropped before, nothing is left of it.
+/// A file on its way to its place. What was written stays until it is finished or discarded.
 pub(super) struct NewFile {
     directory: Arc<Directory>,
     temporary: String,
-    file: Option<File>,
+    file: File,
 }
 
 impl NewFile {
@@ -38,7 +38,23 @@ impl NewFile {
         remove_if_there(&directory, &temporary)?;
         let flags = OPEN | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
         let fd = openat(&directory, temporary.as_str(), flags, Mode::RUSR | Mode::WUSR)?;
-        Ok(Self { directory, temporary, file: Some(fd.into()) })
+        let file = File::from(fd);
+        // Some file systems have no locks: there, two restores at once are as they are.
+        let _ = file.try_lock();
+        Ok(Self { directory, temporary, file })
+    }
+
+    /// Goes on with the first `kept` bytes of what is left of one that ended.
+    pub(super) fn resume(
+        directory: Arc<Directory>,
+        name: &Name,
+        hash: &[u8; 32],
+        kept: u64,
+    ) -> io::Result<Self> {
+        let file = open_left(&directory, name, hash)?;
+        let _ = file.try_lock();
+        file.set_len(kept)?;
+        Ok(Self { directory, temporary: temporary_name(name, hash), file })
     }
 
     /// Writes bytes where there are none yet.
@@ -48,7 +64,7 @@ impl NewFile {
             let len = run_len(offset + at as u64, &bytes[at..]);
             let run = &bytes[at..at + len];
             if !is_zero(run) {
-                self.file().write_all_at(run, offset + at as u64)?;
+                self.file.write_all_at(run, offset + at as u64)?;
             }
             at += len;
         }
@@ -57,42 +73,56 @@ impl NewFile {
 
     /// Puts the file into its place, where nothing but a file or link may be.
     pub(super) fn finish(
-        mut self,
+        &self,
         name: &Name,
         entry: &TreeEntry,
         size: u64,
         privileges: Privileges,
     ) -> io::Result<Applied> {
-        let file = self.file();
-        file.set_len(size)?;
-        let applied = apply(file, entry, privileges)?;
-        fsync(file)?;
+        self.file.set_len(size)?;
+        let applied = apply(&self.file, entry, privileges)?;
+        fsync(&self.file)?;
         renameat(&self.directory, self.temporary.as_str(), &self.directory, name.as_bytes())?;
-        self.file = None;
         Ok(applied)
+    }
+
+    /// Nothing is left of it.
+    pub(super) fn discard(self) {
+        // What cannot be removed is replaced by the next restore.
+        let _ = unlinkat(&self.directory, self.temporary.as_str(), AtFlags::empty());
     }
 
     /// Whether what the disk gives back has the hash.
     pub(super) fn verify(&self, size: u64, hash: &[u8; 32]) -> io::Result<bool> {
-        self.file().set_len(size)?;
-        fsync(self.file())?;
+        self.file.set_len(size)?;
+        fsync(&self.file)?;
         // Only advice; what is still in memory is read from there.
-        let _ = rustix::fs::fadvise(self.file(), 0, None, rustix::fs::Advice::DontNeed);
-        has_hash(self.file(), hash)
-    }
-
-    fn file(&self) -> &File {
-        self.file.as_ref().expect("open until it is finished")
+        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
+        has_hash(&self.file, hash)
     }
 }
 
-impl Drop for NewFile {
-    fn drop(&mut self) {
-        if self.file.take().is_some() {
-            // What cannot be removed is replaced by the next restore.
-            let _ = unlinkat(&self.directory, self.temporary.as_str(), AtFlags::empty());
-        }
+/// Opens what a restore that ended left of a file: only if this user made it, nobody else can have a hand in it, and no
+/// restore that still runs has it.
+pub(super) fn open_left(directory: impl AsFd, name: &Name, hash: &[u8; 32]) -> io::Result<File> {
+    let flags = OPEN | OFlags::RDWR;
+    let file: File = openat(directory, temporary_name(name, hash).as_str(), flags, Mode::empty())?.into();
+    let stat = rustix::fs::fstat(&file)?;
+    let is_file = rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::RegularFile;
+    let is_own = stat.st_uid == rustix::process::geteuid().as_raw() && stat.st_nlink == 1;
+    let is_private = !Mode::from_raw_mode(stat.st_mode).intersects(Mode::RWXG | Mode::RWXO);
+    if !is_file || !is_own || !is_private || matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+        return Err(io::Error::other("it is somebody else's"));
     }
+    // Whoever reads it does not keep it from who goes on with it.
+    let _ = file.unlock();
+    Ok(file)
+}
+
+/// Removes what is left of a file, if anything is.
+pub(super) fn discard_left(directory: &Directory, name: &Name, hash: &[u8; 32]) {
+    // What cannot be removed is replaced by the next restore.
+    let _ = remove_if_there(directory, &temporary_name(name, hash));
 }
 
 /// The same for the same file, so that the next restore finds what a killed one left.

@@ -2,13 +2,14 @@
 //!
 //! [`plan`] decides from what is there, [`Filter`] what is wanted; files are written beside their place and renamed
 //! into it, each verified by its hash, and directories get their times last. A restore that ended early is resumed by
-//! doing it again: what is right already is kept.
+//! doing it again: what is right already is kept, also of a large file that was not complete.
 
 mod attributes;
 mod delete;
 mod directory;
 mod file;
 mod filter;
+mod left_over;
 mod plan;
 mod report;
 mod sink;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use backup::Name;
-use client::{Path, RestoreSink, TreeEntry, TreeNode, WriteAt};
+use client::{LeftOver, Path, RestoreSink, TreeEntry, TreeNode, WriteAt};
 use futures_util::future::LocalBoxFuture;
 use rustix::fs::{AtFlags, utimensat};
 use tokio::sync::Semaphore;
@@ -77,7 +77,7 @@ impl Sink {
         Ok(look(&directory, name)?.map(|present| (directory, present)))
     }
 
-    fn open_to_look(&self, parents: &[Name]) -> io::Result<Option<Rc<OwnedFd>>> {
+    pub(super) fn open_to_look(&self, parents: &[Name]) -> io::Result<Option<Rc<OwnedFd>>> {
         let Some(root) = &self.root else { return Ok(None) };
         if let Some(looked) = &*self.looked.borrow()
             && looked.names == parents
@@ -287,6 +287,11 @@ pub(super) fn make_way(directory: &Directory, names: &[Name], deletion: Option<&
 impl RestoreSink for Sink {
     fn has_file<'a>(&'a self, path: &'a Path, entry: &'a TreeEntry) -> LocalBoxFuture<'a, bool> {
         Box::pin(self.is_there(path, entry))
+    }
+
+    fn left_over<'a>(&'a self, path: &'a Path, entry: &'a TreeEntry) -> LocalBoxFuture<'a, Option<LeftOver>> {
+        // Without it, all of the file is fetched.
+        Box::pin(async { self.find_left_over(path, entry).unwrap_or_default() })
     }
 
     fn create_directory<'a>(

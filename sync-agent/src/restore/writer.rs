@@ -13,12 +13,12 @@ use super::Options;
 use super::attributes::Applied;
 use super::delete::Deletion;
 use super::directory::Directory;
-use super::file::NewFile;
+use super::file::{NewFile, discard_left};
 use super::report::{Event, Report};
 use super::sink::make_way;
 
-/// Bytes are written once there are so many.
-const BUFFER_BYTES: usize = 4 << 20;
+/// Bytes are written once there are so many. Of smaller files nothing is left over.
+pub(super) const BUFFER_BYTES: usize = 4 << 20;
 const MIB: usize = 1 << 20;
 /// What a file that is being finished counts at least: so few wait for the disk at the same time.
 const FINISHING_MIB_MIN: u32 = 2;
@@ -42,6 +42,8 @@ type Pieces = Vec<(u64, Vec<u8>)>;
 
 pub(super) struct Writer {
     place: Place,
+    /// The first bytes, which were left over.
+    kept: u64,
     pieces: Pieces,
     buffered: usize,
     /// The write under way.
@@ -52,14 +54,14 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(place: Place, writing: Arc<Semaphore>) -> Self {
-        Self { place, pieces: Vec::new(), buffered: 0, written: None, writing }
+        Self { place, kept: 0, pieces: Vec::new(), buffered: 0, written: None, writing }
     }
 
-    /// The file with all that was flushed, once that is on its way to the disk.
-    async fn flushed(&mut self) -> io::Result<Option<NewFile>> {
+    /// The file with all that was flushed, once that is on its way to the disk; or how it is to begin.
+    async fn flushed(&mut self) -> io::Result<Begun> {
         match self.written.take() {
-            Some(written) => written.await.expect("writing a file does not panic").map(Some),
-            None => Ok(None),
+            Some(written) => written.await.expect("writing a file does not panic").map(Begun::Open),
+            None => Ok(Begun::Not { kept: self.kept }),
         }
     }
 
@@ -86,21 +88,31 @@ impl Writer {
     }
 }
 
+/// A file that is open, or is to begin.
+enum Begun {
+    Open(NewFile),
+    Not { kept: u64 },
+}
+
 fn write(
-    file: Option<NewFile>,
+    file: Begun,
     directory: Arc<Directory>,
     name: &Name,
     hash: &[u8; 32],
     pieces: &Pieces,
 ) -> io::Result<NewFile> {
     let file = match file {
-        Some(file) => file,
-        None => NewFile::create(directory, name, hash)?,
+        Begun::Open(file) => file,
+        Begun::Not { kept: 0 } => NewFile::create(directory, name, hash)?,
+        Begun::Not { kept } => NewFile::resume(directory, name, hash, kept)?,
     };
-    for (offset, bytes) in pieces {
-        file.write_at(*offset, bytes)?;
+    match pieces.iter().try_for_each(|(offset, bytes)| file.write_at(*offset, bytes)) {
+        Ok(()) => Ok(file),
+        Err(error) => {
+            file.discard();
+            Err(error)
+        }
     }
-    Ok(file)
 }
 
 impl Place {
@@ -108,7 +120,7 @@ impl Place {
         self.names.last().expect("files have names")
     }
 
-    fn finish(&self, file: Option<NewFile>, pieces: &Pieces) {
+    fn finish(&self, file: Begun, pieces: &Pieces) {
         match self.try_finish(file, pieces) {
             Ok(applied) => {
                 self.report.tell(&Event::Restored(self.path.clone(), self.size));
@@ -120,8 +132,16 @@ impl Place {
         }
     }
 
-    fn try_finish(&self, file: Option<NewFile>, pieces: &Pieces) -> io::Result<Applied> {
+    fn try_finish(&self, file: Begun, pieces: &Pieces) -> io::Result<Applied> {
         let file = write(file, self.directory.clone(), self.name(), &self.hash, pieces)?;
+        let placed = self.put_into_place(&file);
+        if placed.is_err() {
+            file.discard();
+        }
+        placed
+    }
+
+    fn put_into_place(&self, file: &NewFile) -> io::Result<Applied> {
         if self.options.rules.verify && !file.verify(self.size, &self.hash)? {
             return Err(io::Error::other("the disk gives back other bytes than were written"));
         }
@@ -139,6 +159,19 @@ impl WriteAt for Writer {
                 return Ok(());
             }
             self.flush().await.map_err(|error| error.to_string())
+        })
+    }
+
+    fn keep(&mut self, len: u64) -> LocalBoxFuture<'_, Result<(), String>> {
+        self.kept += len;
+        Box::pin(async { Ok(()) })
+    }
+
+    fn discard(mut self: Box<Self>) -> LocalBoxFuture<'static, ()> {
+        Box::pin(async move {
+            // Not while it is still being written.
+            let _ = self.flushed().await;
+            discard_left(&self.place.directory, self.place.name(), &self.place.hash);
         })
     }
 

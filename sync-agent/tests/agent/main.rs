@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod backup;
+mod commits;
 mod enrolment;
 mod keyring;
 mod restore;

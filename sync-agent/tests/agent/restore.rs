@@ -4,7 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
@@ -367,6 +367,49 @@ async fn a_killed_restore_goes_on_where_it_was() {
     assert!(kills > 0, "no restore was killed");
     let summary = restore(&agent, &snapshot, target.path(), &[]).await;
     assert!(summary["files_skipped"].as_u64().unwrap() >= 20, "{summary}");
+    assert!(on_disk(target.path()) == on_disk(folder.path()));
+    assert_eq!(left_over(target.path()), [""; 0]);
+}
+
+/// Restores a large file until some of it is there, kills the restore, and returns what it left.
+async fn cut(agent: &Agent, snapshot: &str, target: &Path) -> PathBuf {
+    let mut command = agent.command(&["restore", snapshot, "--target", target.to_str().unwrap()]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut left = None;
+    wait_until("some of the file is written", async || {
+        let names = fs::read_dir(target).unwrap().map(|entry| entry.unwrap().path());
+        left = names.into_iter().find(|path| fs::metadata(path).is_ok_and(|meta| meta.len() > 8 << 20));
+        left.is_some()
+    })
+    .await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    left.unwrap()
+}
+
+#[tokio::test]
+async fn what_a_killed_restore_left_of_a_large_file_is_gone_on_with_unless_it_is_wrong() {
+    let world = World::start(2).await;
+    let agent = world.admit().await;
+    let content = noise(1, 64 << 20);
+    let folder = Folder::new(&[("large", &content)]);
+    agent.add(folder.path()).await;
+    let snapshot = back_up(&agent).await;
+
+    let target = tempdir().unwrap();
+    let left = cut(&agent, &snapshot, target.path()).await;
+    assert!(left != target.path().join("large"), "it was killed before its end");
+    let inode = fs::metadata(&left).unwrap().ino();
+    restore(&agent, &snapshot, target.path(), &[]).await;
+    assert!(on_disk(target.path()) == on_disk(folder.path()));
+    assert_eq!(fs::metadata(target.path().join("large")).unwrap().ino(), inode, "it went on with the same");
+
+    let target = tempdir().unwrap();
+    let left = cut(&agent, &snapshot, target.path()).await;
+    let file = fs::OpenOptions::new().write(true).open(&left).unwrap();
+    file.write_all_at(&[content[5_000_000] ^ 1], 5_000_000).unwrap();
+    let summary = restore(&agent, &snapshot, target.path(), &[]).await;
+    assert_eq!((&summary["errors"], &summary["files_restored"]), (&0.into(), &1.into()), "{summary}");
     assert!(on_disk(target.path()) == on_disk(folder.path()));
     assert_eq!(left_over(target.path()), [""; 0]);
 }

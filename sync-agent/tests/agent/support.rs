@@ -28,7 +28,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start(nodes: usize) -> Self {
-        let cluster = Cluster::start(nodes).await;
+        Self::of(Cluster::start(nodes).await).await
+    }
+
+    pub(crate) async fn of(cluster: Cluster) -> Self {
         let pins = tempdir().unwrap();
         let client = Client::new(&cluster.origin, Rc::new(Native::new(pins.path().join("pin")).unwrap()));
         let pending = client.prepare_account(LOGIN, PASSPHRASE).await.unwrap();

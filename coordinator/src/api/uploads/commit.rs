@@ -14,6 +14,7 @@ use super::touch;
 use crate::api::commits::{Admitted, admit, append, parse};
 use crate::api::sources::admit_source;
 use crate::api::{Json, Path};
+use crate::attempts;
 use crate::caller::Caller;
 use crate::db::refs::{Applied, Applying};
 use crate::db::{self, UploadKey};
@@ -33,6 +34,7 @@ pub async fn commit_upload(
     let Kind::Snapshot(flags) = envelope.head.kind else {
         return Err(invalid("settings are committed without an upload"));
     };
+    attempts::admit_commit(&state, &caller).await?;
     let mut tx = state.begin().await?;
     let upload = match touch(&mut tx, &caller, &id).await {
         Ok(upload) => upload,

@@ -7,8 +7,12 @@ use bytes::Bytes;
 use reqwest::StatusCode;
 
 use super::Reason;
+use crate::upload::Pace;
 
 const OCTETS: &str = "application/octet-stream";
+/// Bytes that leave at once where there is a limit.
+#[cfg(not(target_arch = "wasm32"))]
+const PIECE_BYTES: usize = 16 << 10;
 
 /// The answer's status and body. Dropping the future ends the transfer.
 #[cfg(not(target_arch = "wasm32"))]
@@ -16,9 +20,39 @@ pub(super) async fn post(
     http: &reqwest::Client,
     url: &str,
     body: Vec<u8>,
+    pace: Option<&Pace>,
 ) -> Result<(StatusCode, Bytes), Reason> {
-    let response = http.post(url).header(reqwest::header::CONTENT_TYPE, OCTETS).body(body).send().await?;
+    use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
+
+    let request = http.post(url).header(CONTENT_TYPE, OCTETS).header(CONTENT_LENGTH, body.len());
+    let response = match pace {
+        None => request.body(body).send().await?,
+        Some(pace) => {
+            let (pieces, stream) = tokio::sync::mpsc::channel(1);
+            let (sent, ()) = futures_util::join!(request.body(streamed(stream)).send(), async move {
+                let mut left = Bytes::from(body);
+                while !left.is_empty() {
+                    let piece = left.split_to(left.len().min(PIECE_BYTES));
+                    if let Some(wait) = pace(piece.len()) {
+                        wait.await;
+                    }
+                    if pieces.send(piece).await.is_err() {
+                        // The request ended early, and its answer says why.
+                        break;
+                    }
+                }
+            });
+            sent?
+        }
+    };
     Ok((response.status(), response.bytes().await?))
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn streamed(mut pieces: tokio::sync::mpsc::Receiver<Bytes>) -> reqwest::Body {
+    use futures_util::stream::{StreamExt as _, poll_fn};
+
+    reqwest::Body::wrap_stream(poll_fn(move |cx| pieces.poll_recv(cx)).map(Ok::<_, std::convert::Infallible>))
 }
 
 /// The answer's status and body. Dropping the future ends the transfer.
@@ -27,6 +61,8 @@ pub(super) async fn post(
     _http: &reqwest::Client,
     url: &str,
     body: Vec<u8>,
+    // Browsers do not let a body wait.
+    _pace: Option<&Pace>,
 ) -> Result<(StatusCode, Bytes), Reason> {
     Exchange::start(url, &body).ok_or_else(Exchange::failed)?.finish().await.ok_or_else(Exchange::failed)
 }

@@ -6,6 +6,7 @@ use protocol::error::ErrorCode;
 use protocol::id::SourceId;
 use testkit::cluster::Cluster;
 
+use crate::folder::{target, write};
 use crate::native::{Device, assert_restores, back_up, noise};
 use crate::trust::tamper;
 
@@ -292,4 +293,81 @@ async fn a_session_that_ends_is_begun_again() {
     let vault = agent.vault(&cluster).await;
     tamper(&cluster, "DELETE FROM device_sessions");
     vault.put_source(folder(1, &agent)).await.expect("signs in again");
+}
+
+#[tokio::test]
+async fn a_folder_is_its_devices_or_the_owners_and_the_owner_may_write_to_both() {
+    let cluster = Cluster::start(1).await;
+    let owner = Device::default().sign_up(&cluster).await;
+    let agent = enrol(&owner, &cluster, Role::Append, "Laptop").await;
+    let of_agent = agent.vault(&cluster).await;
+    let of_owner = owner.open_vaults().await.expect("opens").pop().expect("the device's");
+    let (own, foreign) = (
+        SourceId::from_bytes([1; 16]).expect("not zeros"),
+        SourceId::from_bytes([2; 16]).expect("not zeros"),
+    );
+    write(&of_agent, target(&of_agent, own), &[("a", noise(1, 100))]).await.expect("its own");
+    // What the owner wrote to first, no device writes to, in whatever way.
+    write(&of_owner, target(&of_owner, foreign), &[("b", noise(2, 100))]).await.expect("the owner may");
+    of_agent.refresh().await.expect("reads on");
+    let refused = write(&of_agent, target(&of_agent, foreign), &[("c", noise(3, 100))]).await;
+    assert_eq!(refused.expect_err("the owner's").code(), Some(ErrorCode::InvalidEnvelope));
+    let refused = of_agent.put_source(folder(2, &agent)).await;
+    assert_eq!(refused.expect_err("the owner's").code(), Some(ErrorCode::InvalidEnvelope));
+    // But the owner may go on with a device's, and the device after that.
+    of_owner.refresh().await.expect("reads on");
+    write(&of_owner, target(&of_owner, own), &[("d", noise(4, 100))]).await.expect("the owner may");
+    of_agent.refresh().await.expect("reads on");
+    write(&of_agent, target(&of_agent, own), &[("e", noise(5, 100))]).await.expect("still its own");
+    assert_eq!(of_agent.snapshots(own).len(), 3);
+}
+
+/// How many references the coordinator counts to blobs of a vault's only source.
+fn counted(cluster: &Cluster) -> i64 {
+    let sql = "SELECT sum(count) FROM refs";
+    let arguments = [&cluster.database().admin_url()[..], "--quiet", "--tuples-only", "--command", sql];
+    let output = std::process::Command::new("psql").args(arguments).output().expect("psql is installed");
+    String::from_utf8(output.stdout).expect("digits").trim().parse().expect("a number")
+}
+
+#[tokio::test]
+async fn an_owner_counts_anew_what_a_device_counted() {
+    let cluster = Cluster::start(1).await;
+    let owner = Device::default().sign_up(&cluster).await;
+    let agent = enrol(&owner, &cluster, Role::Append, "Laptop").await;
+    let (vault, source) = (agent.vault(&cluster).await, SourceId::from_bytes([1; 16]).expect("not zeros"));
+    let files = [("a", noise(1, 50_000)), ("b", noise(2, 50_000))];
+    write(&vault, target(&vault, source), &files).await.expect("backs up");
+    assert_eq!(counted(&cluster), 3, "a folder of two files");
+    // As if the device had said so: each of its commits goes on from there.
+    tamper(&cluster, "UPDATE refs SET count = count + 7");
+    write(&vault, target(&vault, source), &[("b", noise(3, 50_000))]).await.expect("backs up");
+    assert!(counted(&cluster) > 3, "the device trusts itself");
+    let of_owner = owner.open_vaults().await.expect("opens").pop().expect("the device's");
+    of_owner.remove(source, &[vec!["a".to_owned()]]).await.expect("removes");
+    assert_eq!(counted(&cluster), 2, "the owner does not");
+}
+
+#[tokio::test]
+async fn a_device_that_commits_without_end_is_stopped_and_nobody_else_is() {
+    let cluster = Cluster::start(1).await;
+    let owner = Device::default().sign_up(&cluster).await;
+    let agent = enrol(&owner, &cluster, Role::Append, "Laptop").await;
+    let other = enrol(&owner, &cluster, Role::Append, "Desktop").await;
+    let device = agent.store.device;
+    tamper(
+        &cluster,
+        &format!(
+            "INSERT INTO login_attempts (bucket) SELECT 'commits {device}' FROM generate_series(1, 1000)"
+        ),
+    );
+    let vault = agent.vault(&cluster).await;
+    let error = vault.put_source(folder(1, &agent)).await.expect_err("too many");
+    assert_eq!(error.code(), Some(ErrorCode::TooManyRequests), "{error}");
+    let source = SourceId::from_bytes([1; 16]).expect("not zeros");
+    let error = write(&vault, target(&vault, source), &[("a", noise(1, 9))]).await.expect_err("too many");
+    assert_eq!(error.code(), Some(ErrorCode::TooManyRequests), "{error}");
+    other.vault(&cluster).await.put_source(folder(1, &other)).await.expect("another device may");
+    let of_owner = owner.open_vaults().await.expect("opens").swap_remove(1);
+    of_owner.rename("Mine").await.expect("the owner may, in the same vault");
 }

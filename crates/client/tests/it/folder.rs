@@ -15,11 +15,18 @@ use testkit::cluster::Cluster;
 use crate::native::{Device, InMemory, Unreadable, noise, path, restore};
 use crate::settings::source;
 
-/// A new session.
-pub(crate) fn target(source: SourceId) -> TreeTarget {
+/// A new session, on top of the newest snapshot.
+pub(crate) fn target(vault: &Vault, source: SourceId) -> TreeTarget {
     let mut key = [0; 16];
     getrandom::fill(&mut key).expect("the system has randomness");
-    TreeTarget { source, session: IdempotencyKey::from_bytes(key).expect("not zeros"), known: None }
+    let base = vault.snapshots(source).last().map(|newest| newest.seq);
+    TreeTarget {
+        source,
+        base,
+        session: IdempotencyKey::from_bytes(key).expect("not zeros"),
+        known: None,
+        pace: None,
+    }
 }
 
 pub(crate) fn metadata(mode: u32) -> Metadata {
@@ -74,7 +81,7 @@ async fn a_folder_keeps_names_modes_times_attributes_links_and_what_is_empty() {
     let odd: &[u8] = b"caf\xe9\n";
     let content = noise(1, 3000);
     vault
-        .write_tree(target(source(1)), &Rc::default(), async |writer| {
+        .write_tree(target(&vault, source(1)), &Rc::default(), async |writer| {
             let file = writer.store(&InMemory(Rc::new(content.clone())), 0).await?.expect("reads");
             let changes = vec![
                 TreeChange::Directory { path: at(&[odd]), metadata: metadata(0o1777) },
@@ -113,7 +120,7 @@ async fn what_did_not_change_is_neither_read_nor_sent_again() {
     let content = noise(1, 9 << 20);
     let kept = RefCell::new(Vec::new());
     vault
-        .write_tree(target(source(1)), &Rc::default(), async |writer| {
+        .write_tree(target(&vault, source(1)), &Rc::default(), async |writer| {
             let stored = writer.store(&InMemory(Rc::new(content.clone())), content.len() as u64).await?;
             let stored = stored.expect("reads");
             kept.replace(stored.encode());
@@ -123,7 +130,7 @@ async fn what_did_not_change_is_neither_read_nor_sent_again() {
         .expect("backs up");
 
     // Nothing at all changed: a snapshot that shows so.
-    let nothing = write(&vault, target(source(1)), &[]).await.expect("commits");
+    let nothing = write(&vault, target(&vault, source(1)), &[]).await.expect("commits");
     assert_eq!(nothing.new_bytes_sent, 0);
     let snapshots = vault.snapshots(source(1));
     assert_eq!((snapshots.len(), snapshots[1].bytes), (2, 9 << 20));
@@ -133,7 +140,7 @@ async fn what_did_not_change_is_neither_read_nor_sent_again() {
     let moved = vec![TreeChange::Removed { path: text("a") }, put(text("b/big"), stored.clone())];
     for (to, changes) in [(source(1), moved), (source(2), vec![put(text("copy"), stored)])] {
         let edits = async |_| Ok(TreeEdits { changes, ..TreeEdits::default() });
-        let written = vault.write_tree(target(to), &Rc::default(), edits).await.expect("commits");
+        let written = vault.write_tree(target(&vault, to), &Rc::default(), edits).await.expect("commits");
         assert!(written.new_bytes_sent < 100_000, "only folders: {}", written.new_bytes_sent);
     }
     assert!(restore(&vault, source(1), "b/big").await.expect("restores") == content);
@@ -158,11 +165,11 @@ async fn known_chunks_are_not_sealed_again_and_forgotten_ones_are_named() {
         }))
     };
     let content = noise(1, 6 << 20);
-    let first = TreeTarget { known: known(), ..target(source(1)) };
+    let first = TreeTarget { known: known(), ..target(&vault, source(1)) };
     write(&vault, first, &[("a", content.clone())]).await.expect("backs up");
     let chunks = learnt.get();
     assert!(chunks >= 2);
-    let again = TreeTarget { known: known(), ..target(source(2)) };
+    let again = TreeTarget { known: known(), ..target(&vault, source(2)) };
     let written = write(&vault, again, &[("b", content.clone())]).await.expect("backs up");
     assert_eq!(learnt.get(), chunks, "all were known");
     assert!(written.new_bytes_sent < 100_000);
@@ -171,7 +178,7 @@ async fn known_chunks_are_not_sealed_again_and_forgotten_ones_are_named() {
     // What the vault does not have any more.
     let gone = BlobId::from_bytes([9; 32]).expect("not zeros");
     index.borrow_mut().values_mut().for_each(|blob| *blob = gone);
-    let stale = TreeTarget { known: known(), ..target(source(3)) };
+    let stale = TreeTarget { known: known(), ..target(&vault, source(3)) };
     let error = write(&vault, stale, &[("c", content)]).await.expect_err("nobody has it");
     assert!(matches!(&error, Error::Gone(blobs) if *blobs == [gone]), "{error}");
     assert_eq!(vault.snapshots(source(3)), []);
@@ -186,7 +193,7 @@ async fn a_first_backup_is_committed_in_parts() {
             let changes = vec![store_file(&writer, name, &noise(1, 20_000)).await?];
             Ok(TreeEdits { changes, unreadable_files: 0, partial })
         };
-        vault.write_tree(target(source(1)), &Rc::default(), edits).await.expect("commits").partial
+        vault.write_tree(target(&vault, source(1)), &Rc::default(), edits).await.expect("commits").partial
     };
     assert!(part("a", true).await && part("b", true).await);
     assert!(!vault.is_complete(source(1)));
@@ -203,8 +210,8 @@ async fn what_was_sent_before_a_crash_is_not_sent_again() {
     let cluster = Cluster::start(3).await;
     let vault = vault(&cluster).await;
     let (sent, unsent) = (noise(1, 8 << 20), noise(2, 3 << 20));
-    let session = target(source(1)).session;
-    let target = || TreeTarget { source: source(1), session, known: None };
+    let session = target(&vault, source(1)).session;
+    let target = || TreeTarget { source: source(1), base: None, session, known: None, pace: None };
     let progress = Rc::new(Progress::default());
     let crash = async |writer: TreeWriter| -> Result<TreeEdits, Error> {
         store_file(&writer, "sent", &sent).await?;
@@ -227,6 +234,60 @@ async fn what_was_sent_before_a_crash_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn what_changed_since_one_snapshot_goes_on_top_of_no_other() {
+    let (cluster, proxy) = Cluster::start_behind_proxy(3).await;
+    let vault = vault(&cluster).await;
+    write(&vault, target(&vault, source(1)), &[("a", noise(1, 2000))]).await.expect("backs up");
+    let first = target(&vault, source(1)).base;
+
+    // A commit whose answer never arrives: who made it does not know that it counts.
+    proxy.lose_answer_of("/commit HTTP");
+    let lost = write(&vault, target(&vault, source(1)), &[("temporary", noise(2, 2000))]).await;
+    assert!(matches!(lost, Err(Error::Network { .. })), "{lost:?}");
+    proxy.mend();
+    assert_eq!(target(&vault, source(1)).base, first, "nobody has told");
+    // The temporary file is gone by now, so nothing is said of it.
+    let error =
+        write(&vault, target(&vault, source(1)), &[("b", noise(3, 2000))]).await.expect_err("refused");
+    assert!(matches!(error, Error::StaleBase), "{error:?}");
+    let names = async || {
+        let entries = vault.tree_entries(source(1), &path("")).await.expect("lists");
+        entries.into_iter().map(|entry| String::from_utf8(entry.name).expect("UTF-8")).collect::<Vec<_>>()
+    };
+    assert_eq!(names().await, ["a", "temporary"], "what was lost counts");
+
+    let changes = vec![TreeChange::Removed { path: text("temporary") }];
+    let edits = async |_| Ok(TreeEdits { changes, ..TreeEdits::default() });
+    vault.write_tree(target(&vault, source(1)), &Rc::default(), edits).await.expect("commits");
+    assert_eq!(names().await, ["a"]);
+}
+
+#[tokio::test]
+async fn what_is_sent_keeps_to_a_pace_and_what_the_vault_holds_costs_nothing() {
+    let cluster = Cluster::start(2).await;
+    let vault = vault(&cluster).await;
+    let left: Rc<RefCell<Vec<usize>>> = Rc::default();
+    let paced = |vault: &Vault, to| {
+        let asked = left.clone();
+        let pace: client::Pace = Rc::new(move |bytes| {
+            asked.borrow_mut().push(bytes);
+            Some(Box::pin(tokio::task::yield_now()))
+        });
+        TreeTarget { pace: Some(pace), ..target(vault, source(to)) }
+    };
+    let content = noise(1, 9 << 20);
+    write(&vault, paced(&vault, 1), &[("a", content.clone())]).await.expect("backs up");
+    let pieces = left.take();
+    let bytes: usize = pieces.iter().sum();
+    assert!((9 << 20..10 << 20).contains(&bytes), "the first node passes them on: {bytes}");
+    assert!(pieces.iter().all(|bytes| *bytes <= 64 << 10), "in small pieces");
+    write(&vault, paced(&vault, 2), &[("b", content.clone())]).await.expect("backs up");
+    let bytes: usize = left.take().iter().sum();
+    assert!(bytes < 100_000, "only folders are new: {bytes}");
+    assert!(restore(&vault, source(2), "b").await.expect("restores") == content);
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_one_file_stops_no_other() {
     let cluster = Cluster::start(3).await;
     let vault = vault(&cluster).await;
@@ -241,7 +302,7 @@ async fn what_is_wrong_with_one_file_stops_no_other() {
         ];
         Ok(TreeEdits { changes, unreadable_files: 1, partial: false })
     };
-    let written = vault.write_tree(target(source(1)), &Rc::default(), edits).await.expect("commits");
+    let written = vault.write_tree(target(&vault, source(1)), &Rc::default(), edits).await.expect("commits");
     assert_eq!(written.refused, [(text("odd"), "extended attributes have more than 64 KiB".to_owned())]);
     let info = vault.snapshots(source(1)).remove(0);
     assert_eq!((info.files, info.unreadable_files), (1, 2));

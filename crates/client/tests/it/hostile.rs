@@ -279,7 +279,7 @@ async fn an_upload_under_way_goes_on_under_the_new_key() {
         let path = client::Path::parse(&["a"]).expect("a name");
         Ok(TreeEdits { changes: vec![put(path, after)], ..TreeEdits::default() })
     };
-    vault.write_tree(target(source(1)), &Rc::default(), edits).await.expect("commits");
+    vault.write_tree(target(&vault, source(1)), &Rc::default(), edits).await.expect("commits");
     let vault = Device::default().open(&cluster).await;
     assert!(crate::native::restore(&vault, source(1), "a").await.expect("restores") == content);
 }
@@ -295,7 +295,7 @@ async fn what_comes_back_is_read_back_before_a_snapshot_vouches_for_it() {
         stored.push(change.clone());
         Ok(TreeEdits { changes: vec![change], ..TreeEdits::default() })
     };
-    vault.write_tree(target(source(1)), &Rc::default(), edits).await.expect("backs up");
+    vault.write_tree(target(&vault, source(1)), &Rc::default(), edits).await.expect("backs up");
     // The node keeps the names and loses the bytes.
     for pack in std::fs::read_dir(cluster.node_folder(0).join("packs")).expect("packs") {
         use std::os::unix::fs::FileExt as _;
@@ -305,7 +305,8 @@ async fn what_comes_back_is_read_back_before_a_snapshot_vouches_for_it() {
         }
     }
     let again = async |_| Ok(TreeEdits { changes: stored, ..TreeEdits::default() });
-    let error = vault.write_tree(target(source(2)), &Rc::default(), again).await.expect_err("it is gone");
+    let error =
+        vault.write_tree(target(&vault, source(2)), &Rc::default(), again).await.expect_err("it is gone");
     assert!(matches!(error, Error::Unverified(_)), "{error:?}");
     assert_eq!(vault.snapshots(source(2)), []);
 }

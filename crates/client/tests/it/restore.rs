@@ -1,6 +1,6 @@
 //! A folder comes back into a real file system as it was, resumes where it ended, and loses no more than is lost.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
 use std::fs::{self, File, FileTimes, Permissions};
 use std::os::unix::ffi::OsStrExt as _;
@@ -9,13 +9,15 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use client::{Path, RestoreSink, RestoreSummary, TreeChange, TreeEdits, TreeEntry, TreeNode, Vault, WriteAt};
+use client::{
+    LeftOver, Path, RestoreSink, RestoreSummary, TreeChange, TreeEdits, TreeEntry, TreeNode, Vault, WriteAt,
+};
 use futures_util::future::LocalBoxFuture;
 use tempfile::TempDir;
 use testkit::cluster::Cluster;
 
 use crate::folder::{at, metadata, store_file, target};
-use crate::native::{Device, noise, path};
+use crate::native::{Device, InMemory, noise, path};
 use crate::settings::source;
 use crate::trust::tamper;
 
@@ -23,11 +25,18 @@ use crate::trust::tamper;
 struct Disk {
     target: TempDir,
     failed: RefCell<Vec<String>>,
+    /// The first bytes that are left over of any big file.
+    left: RefCell<Option<Rc<Vec<u8>>>>,
+    fetched: Rc<Cell<u64>>,
 }
 
 struct Written {
     file: File,
     entry: TreeEntry,
+    /// What is left over of it.
+    left: Option<Rc<Vec<u8>>>,
+    kept: u64,
+    fetched: Rc<Cell<u64>>,
 }
 
 type Outcome<'a> = LocalBoxFuture<'a, Result<(), String>>;
@@ -45,7 +54,8 @@ fn set_metadata(file: &File, entry: &TreeEntry) -> std::io::Result<()> {
 impl Disk {
     fn new() -> Rc<Self> {
         let target = tempfile::tempdir().expect("a folder");
-        Rc::new(Self { target, failed: RefCell::default() })
+        let (failed, left, fetched) = Default::default();
+        Rc::new(Self { target, failed, left, fetched })
     }
 
     fn at(&self, path: &Path) -> PathBuf {
@@ -62,6 +72,14 @@ impl RestoreSink for Disk {
         let TreeNode::File { hash, .. } = entry.node else { panic!("asked of files alone") };
         let there = fs::read(self.at(path)).is_ok_and(|bytes| *blake3::hash(&bytes).as_bytes() == hash);
         Box::pin(async move { there })
+    }
+
+    fn left_over<'a>(&'a self, _: &'a Path, entry: &'a TreeEntry) -> LocalBoxFuture<'a, Option<LeftOver>> {
+        let is_big = matches!(entry.node, TreeNode::File { size, .. } if size == BIG as u64);
+        let left = self.left.borrow().clone().filter(|_| is_big);
+        Box::pin(async {
+            left.map(|left| LeftOver { len: left.len() as u64, reader: Rc::new(InMemory(left)) })
+        })
     }
 
     fn create_directory<'a>(&'a self, path: &'a Path, _: &'a TreeEntry) -> Outcome<'a> {
@@ -84,7 +102,8 @@ impl RestoreSink for Disk {
     ) -> LocalBoxFuture<'a, Result<Box<dyn WriteAt>, String>> {
         Box::pin(async {
             let file = File::create(self.at(path)).map_err(|error| error.to_string())?;
-            Ok(Box::new(Written { file, entry: entry.clone() }) as Box<dyn WriteAt>)
+            let (left, fetched) = (self.left.borrow().clone(), self.fetched.clone());
+            Ok(Box::new(Written { file, entry: entry.clone(), left, kept: 0, fetched }) as Box<dyn WriteAt>)
         })
     }
 
@@ -95,7 +114,19 @@ impl RestoreSink for Disk {
 
 impl WriteAt for Written {
     fn write_at(&mut self, offset: u64, bytes: Vec<u8>) -> Outcome<'_> {
+        self.fetched.set(self.fetched.get() + bytes.len() as u64);
         told(self.file.write_all_at(&bytes, offset))
+    }
+
+    fn keep(&mut self, len: u64) -> Outcome<'_> {
+        let left = self.left.as_ref().expect("something is left over");
+        let (start, end) = (self.kept as usize, (self.kept + len) as usize);
+        self.kept += len;
+        told(self.file.write_all_at(&left[start..end], start as u64))
+    }
+
+    fn discard(self: Box<Self>) -> LocalBoxFuture<'static, ()> {
+        Box::pin(async move { self.file.set_len(0).expect("it is open for writing") })
     }
 
     fn finish(self: Box<Self>) -> Outcome<'static> {
@@ -111,7 +142,7 @@ async fn backed_up(cluster: &Cluster) -> (Vault, Vec<(String, Vec<u8>)>) {
     let small: Vec<_> =
         (0..700).map(|n| (format!("tree/{}/{n}", n % 9), noise(n, 10 * n as usize))).collect();
     vault
-        .write_tree(target(source(1)), &Rc::default(), async |writer| {
+        .write_tree(target(&vault, source(1)), &Rc::default(), async |writer| {
             let mut changes = vec![store_file(&writer, "tree/big", &noise(1000, BIG)).await?];
             for (name, bytes) in &small {
                 changes.push(store_file(&writer, name, bytes).await?);
@@ -170,6 +201,23 @@ async fn what_is_there_already_is_not_fetched_again() {
     let summary = vault.restore(source(1), &path(""), disk.clone()).await.expect("restores");
     assert_eq!(summary, RestoreSummary { files: 2, bytes: 110, skipped: 699, failed: 0 });
     assert!(disk.read("tree/6/6") == small[6].1);
+}
+
+#[tokio::test]
+async fn what_is_left_over_of_a_file_is_kept_and_what_is_wrong_of_it_is_not() {
+    let cluster = Cluster::start(2).await;
+    let (vault, _) = backed_up(&cluster).await;
+    let big = noise(1000, BIG);
+    let mut wrong = big[..15 << 20].to_vec();
+    wrong[1_000_000] ^= 1;
+    for (left, fetched) in [(big[..15 << 20].to_vec(), 9 << 20..13 << 20), (wrong, BIG..2 * BIG)] {
+        let disk = Disk::new();
+        disk.left.replace(Some(Rc::new(left)));
+        let summary = vault.restore(source(1), &path("tree/big"), disk.clone()).await.expect("restores");
+        assert_eq!((summary.files, summary.failed), (1, 0), "{:?}", disk.failed.borrow());
+        assert!(disk.read("big") == big);
+        assert!(fetched.contains(&(disk.fetched.get() as usize)), "{}", disk.fetched.get());
+    }
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ async fn a_folder_is_added_changed_and_removed_and_its_history_stays() {
 
     let file = noise(1, 50_000);
     vault
-        .write_tree(target(source(1)), &Rc::default(), async |writer| {
+        .write_tree(target(&vault, source(1)), &Rc::default(), async |writer| {
             let changes = vec![store_file(&writer, "a.txt", &file).await?];
             Ok(TreeEdits { changes, ..TreeEdits::default() })
         })
@@ -72,7 +72,7 @@ async fn a_closed_folder_takes_nothing_more() {
     let vault = Device::default().sign_up(&cluster).await.open_vault().await.expect("opens");
     vault.put_source(folder(1, "Documents")).await.expect("adds");
     let write = async |vault: &Vault| {
-        let target = target(source(1));
+        let target = target(vault, source(1));
         vault.write_tree(target, &Rc::default(), async |_| Ok(TreeEdits::default())).await.map(drop)
     };
     write(&vault).await.expect("backs up");
