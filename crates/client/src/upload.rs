@@ -17,7 +17,7 @@ use protocol::blob_list::{SizedBlob, StoredBlob, unpack_ids, unpack_stored};
 use protocol::bytes::Base64;
 use protocol::data_plane::PutEvent;
 use protocol::id::{BlobId, NodeId};
-use protocol::uploads::{NodeGrant, OpenUploadResponse, PlannedGroup};
+use protocol::uploads::{NodeGrant, OpenUploadResponse, PlanResponse, PlannedGroup};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::api::Client;
@@ -25,6 +25,7 @@ use crate::error::Error;
 use crate::fetch::Fetcher;
 use crate::keys::KeyRing;
 use crate::progress::Progress;
+use crate::repair::Repair;
 use crate::vault::Vault;
 
 /// Bytes of content between reading and being durable.
@@ -42,6 +43,8 @@ const PLACE_WAITS_S: [u64; 5] = [1, 2, 4, 8, 16];
 struct Outgoing {
     id: BlobId,
     bytes: Bytes,
+    /// It could not be read back: what the coordinator knows of its copies does not count.
+    again: bool,
     _memory: OwnedSemaphorePermit,
 }
 
@@ -62,6 +65,7 @@ pub(crate) struct Uploader {
     queue: mpsc::UnboundedSender<Outgoing>,
     memory: Arc<Semaphore>,
     planned: Planned,
+    repair: Repair,
 }
 
 /// Drives what an [`Uploader`] queues to the nodes.
@@ -95,6 +99,7 @@ pub(crate) fn channel(
     vault: &Vault,
     opened: &OpenUploadResponse,
     planned: Planned,
+    repair: Repair,
     progress: Rc<Progress>,
 ) -> (Uploader, Sender) {
     let (queue, receiver) = mpsc::unbounded_channel();
@@ -106,6 +111,7 @@ pub(crate) fn channel(
         queue,
         memory: Arc::new(Semaphore::new(MEMORY_BYTES)),
         planned,
+        repair,
     };
     let session = Session {
         client: vault.client().clone(),
@@ -146,7 +152,8 @@ impl Uploader {
         }
         if self.planned.insert(id) {
             // The receiver is gone only if sending failed, and then that error ends the backup.
-            let _ = self.queue.send(Outgoing { id, bytes: bytes.into(), _memory: memory });
+            let again = self.repair.covers(kind, &id);
+            let _ = self.queue.send(Outgoing { id, bytes: bytes.into(), again, _memory: memory });
         }
         Ok(id)
     }
@@ -237,9 +244,7 @@ async fn place(session: &Session, batch: Vec<Outgoing>) -> Result<(), Error> {
 impl Session {
     /// One attempt; what became durable is taken out of `left`.
     async fn try_place(&self, left: &mut HashMap<BlobId, Outgoing>) -> Result<(), Error> {
-        let sizes: Vec<SizedBlob> =
-            left.values().map(|blob| SizedBlob { id: blob.id, size: blob.bytes.len() as u32 }).collect();
-        let plan = self.client.plan(self.opened.upload, &sizes).await?;
+        let plan = self.plan(left).await?;
         if !plan.have.0.is_empty() {
             for id in unpack_ids(&plan.have).map_err(|error| Error::untrusted(error.to_string()))? {
                 if left.remove(&id).is_some() {
@@ -261,6 +266,20 @@ impl Session {
             None if left.is_empty() => Ok(()),
             None => Err(Error::untrusted("the server's plan leaves blobs out")),
         }
+    }
+
+    async fn plan(&self, left: &HashMap<BlobId, Outgoing>) -> Result<PlanResponse, Error> {
+        let sized = |blob: &Outgoing| SizedBlob { id: blob.id, size: blob.bytes.len() as u32 };
+        let mut plan = PlanResponse { have: Base64(Vec::new()), groups: Vec::new() };
+        for again in [false, true] {
+            let blobs: Vec<SizedBlob> = left.values().filter(|blob| blob.again == again).map(sized).collect();
+            if !blobs.is_empty() {
+                let planned = self.client.plan(self.opened.upload, &blobs, again).await?;
+                plan.have.0.extend(planned.have.0);
+                plan.groups.extend(planned.groups);
+            }
+        }
+        Ok(plan)
     }
 
     /// Sends a group to its first target, and directly to each that did not get it from there.

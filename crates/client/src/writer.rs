@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::path::Path;
 use crate::platform::ReadAt;
 use crate::progress::{Phase, Progress};
+use crate::repair::Repair;
 use crate::snapshot::{Edits, WriteOptions};
 use crate::upload::Uploader;
 use crate::vault::Vault;
@@ -28,6 +29,8 @@ pub struct TreeTarget {
     pub session: IdempotencyKey,
     /// Chunks that need not be sealed again.
     pub known: Option<Rc<KnownChunks>>,
+    /// What could not be read back of the newest snapshot.
+    pub repair: Repair,
 }
 
 /// A change of a folder since its last snapshot.
@@ -139,7 +142,7 @@ impl Vault {
         progress: &Rc<Progress>,
         make_edits: impl AsyncFnOnce(TreeWriter) -> Result<TreeEdits, Error>,
     ) -> Result<WrittenSnapshot, Error> {
-        let TreeTarget { source, session, known } = target;
+        let TreeTarget { source, session, known, repair } = target;
         let mut refused = Vec::new();
         let mut partial = false;
         let started_ms = self.client().platform.now_ms();
@@ -164,7 +167,7 @@ impl Vault {
             let unreadable_files = edits.unreadable_files + refused.len() as u64;
             Ok(Edits { changes, unreadable_files, partial })
         };
-        let options = WriteOptions { source, session };
+        let options = WriteOptions { source, session, repair };
         let written = self.write_snapshot(options, progress, make).await?;
         progress.update(|it| it.phase = Phase::Done);
         Ok(WrittenSnapshot { seq: written.seq, partial, new_bytes_sent: written.sent.new_bytes, refused })

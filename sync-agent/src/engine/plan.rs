@@ -29,6 +29,8 @@ pub(super) struct Target {
     pub(super) own: Vec<PathBuf>,
     /// The source has a snapshot with all its files: then nothing less than all changes makes another.
     pub(super) is_complete: bool,
+    /// The newest snapshot's tree is lost: the next one takes nothing from it.
+    pub(super) is_anew: bool,
 }
 
 /// One change to be made.
@@ -93,8 +95,10 @@ impl Plan {
                 }
             }
         }
-        found.pass_over_unreadable(&root);
-        found.settle(&root);
+        found.pass_over_unreadable(&root, target.is_anew);
+        if !target.is_anew {
+            found.settle(&root);
+        }
         Ok(Self { root, found })
     }
 
@@ -135,7 +139,7 @@ impl Findings {
         let mut compare = Compare::new(walk, index.rows(&target.source, within)?);
         let mut cover: Option<TreePath> = None;
         for difference in &mut compare {
-            self.take(difference?, &mut cover);
+            self.take(difference?, &mut cover, target.is_anew);
             if !target.is_complete && self.steps.len() >= PART_CHANGES_MAX {
                 self.has_more = true;
                 break;
@@ -169,7 +173,7 @@ impl Findings {
     }
 
     /// A file that may not be read is told of now, so that it alone never makes a snapshot.
-    fn pass_over_unreadable(&mut self, root: &Root) {
+    fn pass_over_unreadable(&mut self, root: &Root, is_anew: bool) {
         let mut notes: Vec<Note> = Vec::new();
         self.steps.retain(|step| match step {
             // It stays what it was, with all that was in it.
@@ -185,6 +189,11 @@ impl Findings {
             },
             _ => true,
         });
+        if is_anew {
+            // There is no tree that it could stay in.
+            let gone = notes.iter().map(|note| Step::Remove { path: note.path.clone(), covered: true });
+            self.steps.extend(gone);
+        }
         self.failures += notes.len() as u64;
         notes.truncate(NOTES_MAX.saturating_sub(self.notes.len()));
         self.notes.append(&mut notes);
@@ -211,8 +220,14 @@ impl Findings {
         }
     }
 
-    fn take(&mut self, difference: Difference, cover: &mut Option<TreePath>) {
+    fn take(&mut self, difference: Difference, cover: &mut Option<TreePath>, is_anew: bool) {
         match difference {
+            // The row's times are the entry's: else it had changed.
+            Difference::Same(path, row) if is_anew => {
+                self.counts.unmodified += u64::from(row.meta.kind == Kind::File);
+                self.steps.push(Step::Put(path, row.meta, Some(row)));
+            }
+            Difference::Kept(path, _) if is_anew => self.steps.push(Step::Remove { path, covered: true }),
             Difference::Same(_, row) | Difference::Kept(_, row) => {
                 self.counts.unmodified += u64::from(row.meta.kind == Kind::File);
             }
@@ -239,16 +254,17 @@ impl Findings {
             }
             Difference::Removed(path, row) => {
                 self.vanished.leaves(&row.meta);
-                self.remove(path, &row, cover);
+                self.remove(path, &row, cover, is_anew);
             }
-            Difference::LeftOut(path, row) => self.remove(path, &row, cover),
+            Difference::LeftOut(path, row) => self.remove(path, &row, cover, is_anew),
             Difference::Note(note) => self.note(note),
         }
     }
 
-    fn remove(&mut self, path: TreePath, row: &Record, cover: &mut Option<TreePath>) {
+    /// From a tree that is made anew nothing is removed but its row.
+    fn remove(&mut self, path: TreePath, row: &Record, cover: &mut Option<TreePath>, is_anew: bool) {
         self.counts.removed += u64::from(row.meta.kind == Kind::File);
-        let covered = cover.as_ref().is_some_and(|cover| path.is_within(cover));
+        let covered = is_anew || cover.as_ref().is_some_and(|cover| path.is_within(cover));
         if !covered && row.meta.kind == Kind::Directory {
             *cover = Some(path.clone());
         }

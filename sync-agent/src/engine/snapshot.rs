@@ -2,12 +2,13 @@
 //! point it leaves the last snapshot, and the next run goes on with the upload.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use client::{
-    Error, Fingerprint, KnownChunks, Path, Progress, TreeChange, TreeEdits, TreeTarget, TreeWriter, Vault,
+    Error, Fingerprint, KnownChunks, Path, Progress, Repair, TreeChange, TreeEdits, TreeTarget, TreeWriter,
+    Vault,
 };
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use protocol::id::{BlobId, IdempotencyKey, SourceId};
@@ -18,7 +19,7 @@ use super::plan::{Counts, Findings, Plan, Step, Target};
 use super::read::{metadata, read_directory, read_file, read_link, read_metadata};
 use super::rebuild::rebuild;
 use super::schedule::Work;
-use crate::index::{FolderState, HoldReason, Index, Record, RowChange};
+use crate::index::{Damage, FolderState, HoldReason, Index, IndexError, Record, RowChange};
 use crate::platform::{now_ms, random};
 use crate::scan::{Kind, Meta, Note, Reason, Root, ScanError, TreePath};
 
@@ -65,13 +66,17 @@ type Made = (TreeChange, RowChange);
 impl Backup {
     /// Looks at what the work names, and commits what changed.
     pub(super) async fn run(mut self, work: Work) -> Result<BackedUp, EngineError> {
-        self.check_index().await?;
+        let before = self.index.folder(&self.target.source)?;
+        self.target.is_anew = before.damage.as_ref().is_some_and(|damage| damage.in_tree);
+        if !self.target.is_anew {
+            self.check_index().await?;
+        }
         let before = self.index.folder(&self.target.source)?;
         let mut out = BackedUp { was_held: before.hold.is_some(), ..BackedUp::default() };
         // An incomplete source is always looked at as a whole.
         let source = self.target.source;
-        let mut work =
-            if self.vault.is_complete(source) { work } else { Work::Everything { freshness: true } };
+        let is_part = self.vault.is_complete(source) && !self.target.is_anew;
+        let mut work = if is_part { work } else { Work::Everything { freshness: true } };
         for _ in 0..PARTS_MAX {
             out.is_full_scan = matches!(work, Work::Everything { .. });
             self.target.is_complete = self.vault.is_complete(source);
@@ -160,9 +165,10 @@ impl Backup {
         let place = root.place();
         let learned: Learned = Rc::default();
         let session = self.session_key()?;
-        let target = TreeTarget { source, session, known: Some(self.known_chunks(&learned)) };
         let mut rows = settled;
         let before = self.index.folder(&source)?;
+        let repair = repair(before.damage.as_ref());
+        let target = TreeTarget { source, session, known: Some(self.known_chunks(&learned)), repair };
         let mut unreadable = 0;
         let mut own_notes = Vec::new();
         let mut is_cut_short = false;
@@ -184,6 +190,10 @@ impl Backup {
         };
         let written = self.vault.write_tree(target, &self.progress, make).await;
         let written = written.map_err(|error| self.forget_if_gone(error))?;
+        if self.target.is_anew {
+            // There is no tree that they could have stayed in.
+            rows.extend(own_notes.iter().map(|note| RowChange::Remove(note.path.clone())));
+        }
         refuse(&written.refused, &mut rows, &mut own_notes);
         unreadable += written.refused.len() as u64;
         let newest = self.vault.snapshots(source).last().cloned();
@@ -198,6 +208,7 @@ impl Backup {
             unreadable,
             is_confirmed: false,
             hold: None,
+            damage: before.damage.and_then(Damage::mended),
             ..before
         };
         self.index.apply(&source, &rows, &state)?;
@@ -237,14 +248,33 @@ impl Backup {
         })
     }
 
+    /// The next attempt does not rely on what turned out not to be there.
     fn forget_if_gone(&self, error: Error) -> EngineError {
-        if let Error::Gone(_) = &error
-            && let Err(error) = self.index.forget_chunks()
-        {
-            return error.into();
-        }
-        error.into()
+        let forgotten = match &error {
+            Error::Gone(_) => self.index.forget_chunks(),
+            Error::Unverified(blob) => self.note_lost(*blob),
+            _ => Ok(()),
+        };
+        forgotten.map_or_else(EngineError::from, |()| error.into())
     }
+
+    fn note_lost(&self, blob: BlobId) -> Result<(), IndexError> {
+        let source = self.target.source;
+        self.index.distrust(&source, &HashSet::from([blob]), &HashSet::new())?;
+        let note = |state: &mut FolderState| {
+            let damage = state.damage.get_or_insert_default();
+            if !damage.blobs.contains(&blob) {
+                damage.blobs.push(blob);
+            }
+        };
+        self.index.update_folder(&source, note).map(drop)
+    }
+}
+
+/// What the snapshot stores again.
+fn repair(damage: Option<&Damage>) -> Repair {
+    let Some(damage) = damage else { return Repair::default() };
+    Repair { blobs: Rc::new(damage.blobs.iter().copied().collect()), trees: damage.in_tree }
 }
 
 type Learned = Rc<RefCell<HashMap<Fingerprint, BlobId>>>;
@@ -389,6 +419,6 @@ impl Maker<'_> {
     }
 }
 
-fn to_path(path: &TreePath) -> Result<Path, Error> {
+pub(super) fn to_path(path: &TreePath) -> Result<Path, Error> {
     Path::parse(&path.components().collect::<Vec<_>>())
 }

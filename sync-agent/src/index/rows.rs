@@ -160,7 +160,7 @@ impl Index {
     }
 }
 
-fn key(source: &SourceId, path: &TreePath) -> Vec<u8> {
+pub(super) fn key(source: &SourceId, path: &TreePath) -> Vec<u8> {
     [source.as_bytes(), path.as_key()].concat()
 }
 

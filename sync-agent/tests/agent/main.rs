@@ -4,6 +4,7 @@
 
 mod backup;
 mod enrolment;
+mod proof;
 mod restore;
 mod snapshots;
 mod storms;

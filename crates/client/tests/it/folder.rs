@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use client::{
-    Error, Fingerprint, KnownChunks, Metadata, Path, Progress, ReadAt, StoredContent, TreeChange, TreeEdits,
-    TreeNode, TreeTarget, TreeWriter, Vault, WrittenSnapshot,
+    Error, Fingerprint, KnownChunks, Metadata, Path, Progress, ReadAt, Repair, StoredContent, TreeChange,
+    TreeEdits, TreeNode, TreeTarget, TreeWriter, Vault, WrittenSnapshot,
 };
 use protocol::id::{BlobId, IdempotencyKey, SourceId};
 use testkit::cluster::Cluster;
@@ -19,7 +19,12 @@ use crate::settings::source;
 pub(crate) fn target(source: SourceId) -> TreeTarget {
     let mut key = [0; 16];
     getrandom::fill(&mut key).expect("the system has randomness");
-    TreeTarget { source, session: IdempotencyKey::from_bytes(key).expect("not zeros"), known: None }
+    TreeTarget {
+        source,
+        session: IdempotencyKey::from_bytes(key).expect("not zeros"),
+        known: None,
+        repair: Repair::default(),
+    }
 }
 
 pub(crate) fn metadata(mode: u32) -> Metadata {
@@ -204,7 +209,7 @@ async fn what_was_sent_before_a_crash_is_not_sent_again() {
     let vault = vault(&cluster).await;
     let (sent, unsent) = (noise(1, 8 << 20), noise(2, 3 << 20));
     let session = target(source(1)).session;
-    let target = || TreeTarget { source: source(1), session, known: None };
+    let target = || TreeTarget { source: source(1), session, known: None, repair: Repair::default() };
     let progress = Rc::new(Progress::default());
     let crash = async |writer: TreeWriter| -> Result<TreeEdits, Error> {
         store_file(&writer, "sent", &sent).await?;
