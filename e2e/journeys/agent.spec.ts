@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Download, expect, type Page, test } from '@playwright/test';
 import { unzipSync } from 'fflate';
 import { Agent } from '../fixtures/agent.ts';
-import { createAccount, entry, look, open, watchConsole } from '../fixtures/app.ts';
+import { createAccount, entry, look, open, signIn, watchConsole } from '../fixtures/app.ts';
 import { Folder, noise } from '../fixtures/files.ts';
 import { Stack } from '../fixtures/stack.ts';
 
@@ -14,6 +14,9 @@ const KEPT: [string, Buffer][] = [
   ['report.txt', noise(40_000, 'report')],
 ];
 
+/** More than half of the folder's files, and more than a hundred: so many do not vanish without a question. */
+const MANY = 120;
+
 test('a device backs its folder up, and the folder comes back as it was', async ({ browser }) => {
   test.setTimeout(25 * 60_000);
   const [stack, agent, watched] = [await Stack.start(3), await Agent.make(), await Folder.make()];
@@ -21,7 +24,7 @@ test('a device backs its folder up, and the folder comes back as it was', async 
     const context = await browser.newContext();
     const page = await context.newPage();
     const complaints = watchConsole(page);
-    await createAccount(page, await stack.setupLink(), 'alice@example.com');
+    const keys = await createAccount(page, await stack.setupLink(), 'alice@example.com');
     await addDevice(page, agent);
     await addFolder(page, watched);
 
@@ -36,13 +39,20 @@ test('a device backs its folder up, and the folder comes back as it was', async 
     await expect(entry(page, 'report.txt')).toHaveCount(0, { timeout: 120_000 });
 
     await compareAndRestore(page, watched);
+    await pauseAndResume(page, watched);
+    await answer(page, watched);
     await lookSmallAndDark(page);
     await agent.stop();
     await open(page, 'Folders');
     await expect(page.getByTestId('folder')).toHaveAttribute('data-state', 'Device offline', { timeout: 60_000 });
     await expect(page.getByTestId('folder')).toContainText('when it is back');
     await look(page, 'folders-offline');
+    await removeFolder(page);
     await revoke(page);
+    stack.spoilNewestVault();
+    await signIn(page, stack.origin, keys.login, keys.passphrase);
+    await expect(page.getByTestId('unopened-vaults')).toContainText('Files that are still on the device are safe');
+    await look(page, 'unopened-vault');
     await context.close();
     expect(complaints).toEqual([]);
   } finally {
@@ -130,6 +140,61 @@ async function compareAndRestore(page: Page, watched: Folder): Promise<void> {
   for (const [name, content] of KEPT) expect(Buffer.compare(Buffer.from(unzipped[name]), content), name).toBe(0);
 }
 
+async function pauseAndResume(page: Page, watched: Folder): Promise<void> {
+  await open(page, 'Folders');
+  const card = page.getByTestId('folder');
+  await page.getByRole('button', { name: 'Pause: Papers' }).click();
+  await expect(card).toHaveAttribute('data-state', 'Paused', { timeout: 60_000 });
+  for (let number = 0; number < MANY; number += 1) await watched.write(`many/${number}`, Buffer.from('x'));
+  await expect(card).toContainText(/\b2 files/); // what is paused is not backed up
+  await page.getByRole('button', { name: 'Resume: Papers' }).click();
+  await expect(card).toContainText(`${MANY + 2} files`, { timeout: 60_000 });
+  await expect(card).toHaveAttribute('data-state', 'Up to date', { timeout: 60_000 });
+  await expect(card.locator('dt:text-is("Proven") + dd')).not.toHaveText('not yet', { timeout: 60_000 });
+}
+
+/** So much vanishes at once that the folder waits for an answer from the browser. */
+async function answer(page: Page, watched: Folder): Promise<void> {
+  const card = page.getByTestId('folder');
+  await rm(join(watched.path, 'many'), { recursive: true });
+  await page.getByRole('button', { name: 'Sync now: Papers' }).click();
+  await expect(card).toHaveAttribute('data-state', 'Needs your answer', { timeout: 60_000 });
+  await expect(card).toContainText(`${MANY} of ${MANY + 2} files are gone`);
+  await look(page, 'folder-held');
+  await lookSmall(page, 'folder-held');
+  await page.getByRole('button', { name: 'Answer: Papers' }).click();
+  const dialog = page.getByTestId('dialog');
+  await expect(dialog).toContainText(`The next backup of “Papers” records ${MANY} files as deleted`);
+  await look(page, 'folder-answer');
+  await lookSmall(page, 'folder-answer');
+  await dialog.getByRole('button', { name: `Yes, record ${MANY} files as deleted` }).click();
+  await expect(dialog).toHaveCount(0);
+  await expect(card).toHaveAttribute('data-state', 'Up to date', { timeout: 60_000 });
+  await expect(card).toContainText(/\b2 files/, { timeout: 60_000 });
+}
+
+async function removeFolder(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Remove: Papers' }).click();
+  await expect(page.getByTestId('dialog')).toContainText('All its snapshots stay');
+  await look(page, 'folder-remove');
+  await page.getByRole('button', { name: 'Stop backing it up' }).click();
+  await expect(page.getByTestId('folder')).toHaveCount(0);
+}
+
+/** The same on a phone, light and dark. */
+async function lookSmall(page: Page, name: string): Promise<void> {
+  const usual = page.viewportSize() ?? { width: 1280, height: 900 };
+  await page.setViewportSize({ width: 360, height: 740 });
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    await look(page, `${name}-360-${colorScheme}`);
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    expect(width, `${name}: nothing wider than the screen`).toBeLessThanOrEqual(360);
+  }
+  await page.emulateMedia({ colorScheme: null });
+  await page.setViewportSize(usual);
+}
+
 async function lookSmallAndDark(page: Page): Promise<void> {
   const usual = page.viewportSize() ?? { width: 1280, height: 900 };
   await page.setViewportSize({ width: 360, height: 740 });
@@ -159,6 +224,6 @@ async function revoke(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Revoke', exact: true }).click();
   await expect(page.getByTestId('revoked')).toContainText('Revoked (1)');
   await open(page, 'Files');
-  await page.getByLabel('Source').selectOption({ label: 'Papers on laptop' });
+  await page.getByLabel('Source').selectOption({ label: 'Papers on laptop (no longer backed up)' });
   await expect(entry(page, 'letters')).toBeVisible();
 }

@@ -3,7 +3,7 @@
 use client::message::{FolderState, FolderStatus, Watching};
 
 use crate::message::{Device, DeviceRole, WatchedFolder};
-use crate::words;
+use crate::{vanished, words};
 
 /// All roles, the usual one first.
 pub const ROLES: [DeviceRole; 3] = [DeviceRole::Append, DeviceRole::Full, DeviceRole::ReadOnly];
@@ -109,8 +109,12 @@ pub fn folder_state(folder: &WatchedFolder, device: Option<&Device>, status: Opt
             let fraction = (*bytes_total > 0).then(|| (*bytes_done as f64 / *bytes_total as f64).min(1.0));
             Told { fraction, ..Told::new(Tone::Busy, "Backing up", Some(detail)) }
         }
-        FolderState::WaitingForAnswer { reason } => {
-            Told::new(Tone::Warning, "Needs your answer", Some(reason.clone()))
+        FolderState::WaitingForAnswer { vanished } => {
+            let detail = format!(
+                "{} Nothing in this folder is backed up until you answer.",
+                vanished::happened(*vanished)
+            );
+            Told::new(Tone::Warning, "Needs your answer", Some(detail))
         }
         FolderState::Offline => {
             let detail = "The device cannot reach the storage nodes. It goes on by itself.".to_owned();
@@ -122,6 +126,14 @@ pub fn folder_state(folder: &WatchedFolder, device: Option<&Device>, status: Opt
 
 fn waiting(queued: u64) -> Option<String> {
     (queued > 0).then(|| format!("{} waiting", words::count(queued, "change", "changes")))
+}
+
+/// What could not be restored in the last proof, if anything.
+pub fn unrestorable(status: &FolderStatus) -> Option<String> {
+    let count = status.unrestorable.len() as u64;
+    (count > 0).then(|| {
+        format!("{} could not be restored when that was last tried", words::count(count, "file", "files"))
+    })
 }
 
 /// Why a device notices changes later than at once, if so.
@@ -185,9 +197,11 @@ mod tests {
             queued,
             last_scan_ms: None,
             last_backup_ms: None,
+            last_proven_ms: None,
             watching: Watching::Live,
             errors: Vec::new(),
             unreadable: 0,
+            unrestorable: Vec::new(),
         }
     }
 

@@ -33,5 +33,6 @@ pub mod source;
 pub mod spot;
 pub mod timeline;
 pub mod transfer;
+pub mod vanished;
 pub mod visited;
 pub mod words;

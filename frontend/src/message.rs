@@ -20,7 +20,7 @@ mod history;
 mod transfer;
 
 pub use account::{RecoveryKit, Registered, SignedIn, Strength};
-pub use devices::{Device, DeviceRole, Invitation};
+pub use devices::{Device, DeviceRole, Invitation, UnopenedVault};
 pub use files::{Entry, EntryKind, Moment, Overview, Source, Tally};
 pub use folders::{FolderRules, Watched, WatchedFolder};
 pub use history::{Comparison, Difference, DifferenceKind, Snapshot, Sums};
@@ -120,6 +120,8 @@ operations! {
     SignOut {} => ();
     /// Reads which vaults there are now: devices came or went.
     Reopen {} => ();
+    /// The vaults that do not open, and so are not in any other answer.
+    Unopened {} => Vec<UnopenedVault>;
     /// All sources, the uploads first.
     Sources {} => Vec<Source>;
     /// What a folder holds.

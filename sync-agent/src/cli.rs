@@ -65,6 +65,8 @@ pub enum Verb {
     Dump(commands::dump::Args),
     /// Check that everything is there and can be read
     Check(commands::check::Args),
+    /// Prove that folders can be restored: restore a sample of each and compare it
+    Prove(commands::prove::Args),
     /// Run the agent whenever its user's session runs
     Service(commands::service::Args),
     /// Print completions for a shell

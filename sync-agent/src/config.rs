@@ -13,6 +13,9 @@ use crate::state::read_file;
 /// Polling looks at everything this often.
 const POLL_SECONDS: NonZeroU64 = NonZeroU64::new(60).expect("60 is not 0");
 
+/// A sample is restored once a week.
+const PROVE_SECONDS: NonZeroU64 = NonZeroU64::new(7 * 24 * 3600).expect("a week is not 0");
+
 /// `agent.toml`. Every field may be left out.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -25,6 +28,8 @@ pub struct Config {
     pub full_scan_seconds: u64,
     /// The same where changes are only noticed by scans.
     pub poll_seconds: NonZeroU64,
+    /// Seconds between restores of a random sample, which prove that the backup can be restored.
+    pub prove_seconds: NonZeroU64,
     /// Bytes of sealed data that are sent in a second at most.
     pub upload_limit: Bandwidth,
     /// Folders that are never backed up, wherever they lie.
@@ -95,6 +100,7 @@ impl Default for Config {
             quiet_seconds: 2,
             full_scan_seconds: 3600,
             poll_seconds: POLL_SECONDS,
+            prove_seconds: PROVE_SECONDS,
             upload_limit: Bandwidth::default(),
             never: Vec::new(),
             nice: 10,
@@ -215,5 +221,6 @@ mod tests {
         );
         assert!(parse("upload_limit = \"fast\"").is_err());
         assert!(parse("poll_seconds = 0").is_err(), "it would scan all the time");
+        assert!(parse("prove_seconds = 0").is_err(), "it would restore all the time");
     }
 }

@@ -59,6 +59,8 @@ pub enum Request {
     },
     /// Back a folder up now, and answer when that is done.
     BackUp(#[serde(with = "crate::native_path")] PathBuf),
+    /// Restore a sample of a folder's newest snapshot now, and answer when that is done.
+    Prove(#[serde(with = "crate::native_path")] PathBuf),
 }
 
 /// One line of an answer. The last one is [`Reply::Done`] or [`Reply::Failed`].
@@ -98,6 +100,8 @@ pub enum Answer {
     DryRun(DryRunReport),
     /// To [`Request::BackUp`], one for each folder.
     Backup(Box<BackupReport>),
+    /// To [`Request::Prove`]: everything that was tried came back.
+    Proof(ProofReport),
 }
 
 /// One folder's backup.
@@ -128,6 +132,17 @@ pub struct BackupReport {
     pub unreadable: u64,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
+}
+
+/// What was restored to prove a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofReport {
+    /// Files, or parts of large ones.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Those of them that were compared with the disk: of files that have not changed since.
+    pub compared_bytes: u64,
 }
 
 /// A question with the way back.

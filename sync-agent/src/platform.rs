@@ -94,6 +94,11 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// A random number from the system.
+pub fn random_u64() -> u64 {
+    u64::from_be_bytes(random())
+}
+
 impl Platform for Native {
     fn now_ms(&self) -> u64 {
         now_ms()

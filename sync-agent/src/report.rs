@@ -65,6 +65,8 @@ pub struct FolderReport {
     pub failure: Option<String>,
     /// What is not backed up, and why.
     pub problems: Vec<Problem>,
+    /// What could not be restored when that was last tried, and why.
+    pub unrestorable: Vec<Problem>,
 }
 
 /// An entry that is not backed up as it should be.
@@ -123,6 +125,16 @@ impl Hold {
     }
 }
 
+impl HoldReason {
+    /// As the web app wants it.
+    pub fn vanished(&self) -> message::Vanished {
+        match *self {
+            Self::MassDeletion { removed, files } => message::Vanished::Files { removed, files },
+            Self::Missing => message::Vanished::Folder,
+        }
+    }
+}
+
 impl AgentReport {
     /// As the web app wants it.
     pub fn to_status(&self) -> message::AgentStatus {
@@ -140,7 +152,11 @@ impl FolderReport {
             Some(why) => message::Watching::Polling { why: why.clone() },
             None => message::Watching::Live,
         };
-        let errors = self.problems.iter();
+        let errors = |problems: &[Problem]| {
+            let error =
+                |it: &Problem| message::FolderError { path: it.path.clone(), reason: it.reason.clone() };
+            problems.iter().map(error).collect()
+        };
         message::FolderStatus {
             source: self.source,
             path: self.path.to_string_lossy().into_owned(),
@@ -148,11 +164,11 @@ impl FolderReport {
             queued: self.queued,
             last_scan_ms: self.full_scan_ms,
             last_backup_ms: self.backup_ms,
+            last_proven_ms: self.proven_ms,
             watching,
-            errors: errors
-                .map(|it| message::FolderError { path: it.path.clone(), reason: it.reason.clone() })
-                .collect(),
+            errors: errors(&self.problems),
             unreadable: self.unreadable,
+            unrestorable: errors(&self.unrestorable),
         }
     }
 
@@ -164,10 +180,10 @@ impl FolderReport {
                 State::BackingUp { files_done, files_total, bytes_done, bytes_total, current: None }
             }
             Activity::Paused => State::Paused,
-            Activity::Held => {
-                let reason = self.hold.as_ref().map(Hold::in_words).unwrap_or_default();
-                State::WaitingForAnswer { reason }
-            }
+            Activity::Held => match &self.hold {
+                Some(hold) => State::WaitingForAnswer { vanished: hold.reason.vanished() },
+                None => State::Idle,
+            },
             Activity::Idle | Activity::Waiting if !online => State::Offline,
             Activity::Idle | Activity::Waiting => match &self.failure {
                 Some(reason) => State::Error { reason: reason.clone() },

@@ -94,7 +94,8 @@ pub async fn prove(conn: &mut PgConnection, source: SourceKey) -> Result<(), DbE
     changed_one(&written.execute(conn).await?, "sources")
 }
 
-/// How the vault's sources are, in order of id. A device's open source is overdue without a snapshot for so long.
+/// How the vault's sources are, in order of id. A device's open source is overdue without a snapshot for so long: one
+/// that is bound to a device, or whose newest snapshot a device signed.
 pub async fn list_statuses(
     conn: &mut PgConnection,
     vault: VaultKey,
@@ -106,10 +107,15 @@ pub async fn list_statuses(
                   (extract(epoch FROM s.proven_at) * 1000)::bigint AS proven_ms,
                   n.snapshots AS "snapshots!", n.seq AS newest_seq,
                   (extract(epoch FROM n.received_at) * 1000)::bigint AS newest_received_ms,
-                  s.device IS NOT NULL AND NOT s.closed
+                  NOT s.closed AND (s.device IS NOT NULL OR n.by_device)
                       AND coalesce(n.received_at, s.since) < now() - make_interval(secs => $2) AS "overdue!"
-           FROM sources s, LATERAL (SELECT count(*) AS snapshots, max(seq) AS seq, max(received_at) AS received_at
-                                    FROM commits WHERE source_id = s.id AND kind = 1) n
+           FROM sources s,
+                LATERAL (SELECT count(*) AS snapshots, max(seq) AS seq, max(received_at) AS received_at,
+                                -- Bytes 80 to 96 of an envelope name the device that signed it.
+                                coalesce((SELECT substring(envelope FROM 81 FOR 16) <> decode(repeat('00', 16), 'hex')
+                                          FROM commits WHERE source_id = s.id AND kind = 1
+                                          ORDER BY seq DESC LIMIT 1), false) AS by_device
+                         FROM commits WHERE source_id = s.id AND kind = 1) n
            WHERE s.vault_id = $1 ORDER BY s.public_id"#,
         vault.0,
         interval(overdue_seconds),

@@ -136,8 +136,10 @@ fn requests(
                 }),
                 routes::LOCATE => call(&[&vault]).json(&LocateRequest { blobs: pack_ids(&[blob_id(1)]) }),
                 routes::OPEN_UPLOAD => call(&[&vault]).json(&OpenUploadRequest { key }),
-                routes::PLAN => call(&[&upload])
-                    .json(&PlanRequest { blobs: pack_sized(&[SizedBlob { id: blob_id(1), size: 4160 }]) }),
+                routes::PLAN => call(&[&upload]).json(&PlanRequest {
+                    blobs: pack_sized(&[SizedBlob { id: blob_id(1), size: 4160 }]),
+                    again: false,
+                }),
                 routes::RECEIPTS => call(&[&upload]).json(&ReceiptsRequest { receipts: Vec::new() }),
                 routes::REFS => call(&[&upload, &0]).body(protocol::refs::pack(&references(&[(1, 1)]))),
                 routes::COMMIT_UPLOAD => {

@@ -185,6 +185,24 @@ async fn a_devices_open_source_without_a_new_snapshot_becomes_overdue() {
 }
 
 #[tokio::test]
+async fn a_full_devices_source_becomes_overdue_once_it_has_backed_it_up() {
+    let options = Options { registration_open: true, overdue_after: Some(3600), ..Options::default() };
+    let server = Server::start_with(options).await;
+    let mut operator = server.register_operator().await;
+    crate::support::Node::up(&server, "zone").await;
+    let device = operator.admit_to_own_vault(&server, Role::Full).await;
+    let overdue = async || list(&server, &operator).await.iter().any(|source| source.overdue);
+    back_up(&server, &device, device.source).await.expect_status(StatusCode::OK);
+    assert!(!overdue().await);
+    server.sql("UPDATE commits SET received_at = received_at - interval '61 minutes'").await;
+    assert!(overdue().await);
+    // What a person does by hand is not expected again.
+    back_up(&server, &operator, device.source).await.expect_status(StatusCode::OK);
+    server.sql("UPDATE commits SET received_at = received_at - interval '61 minutes'").await;
+    assert!(!overdue().await);
+}
+
+#[tokio::test]
 async fn a_proof_is_shown_and_is_a_devices_own() {
     let (server, mut operator, _) = Server::with_zones(1).await;
     let device = operator.admit_to_own_vault(&server, Role::Append).await;

@@ -73,6 +73,22 @@ async fn a_backup_is_committed_and_then_had() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_read_back_is_taken_again() {
+    let (server, operator, nodes) = Server::with_zones(2).await;
+    operator.back_up(&server, &nodes, &[(1, 1)]).await;
+    let upload = operator.open(&server).await;
+    assert_eq!(operator.plan(&server, upload, &[blob_id(1)]).await.groups.len(), 0);
+    let blobs = pack_sized(&[SizedBlob { id: blob_id(1), size: 4160 }]);
+    let request = PlanRequest { blobs, again: true };
+    let plan: PlanResponse = operator.send(&server, routes::PLAN, &[&upload], &request).await.json();
+    assert_eq!((plan.have.0.len(), plan.groups.len(), plan.groups[0].targets.len()), (0, 1, 2));
+    let stored = unpack_stored(&plan.groups[0].blobs).unwrap();
+    let node = nodes.iter().find(|node| node.id == plan.groups[0].targets[0].node).unwrap();
+    let receipt = node.receipt(&server, &plan.groups[0].targets[0].grant, &stored).issue(&node.key);
+    assert_eq!(operator.hand_in(&server, upload, vec![receipt]).await.refused, []);
+}
+
+#[tokio::test]
 async fn a_blob_is_had_only_while_enough_zones_live() {
     let (server, operator, nodes) = Server::with_zones(3).await;
     operator.back_up(&server, &nodes, &[(1, 1)]).await;
@@ -122,7 +138,8 @@ async fn a_plan_of_another_shape_is_refused() {
         pack_sized(&(0..1001).map(|n| SizedBlob { id: blob_id(n), size: 4160 }).collect::<Vec<_>>()),
     ];
     for blobs in lists {
-        let answer = operator.send(&server, routes::PLAN, &[&upload], &PlanRequest { blobs }).await;
+        let answer =
+            operator.send(&server, routes::PLAN, &[&upload], &PlanRequest { blobs, again: false }).await;
         answer.expect_code(ErrorCode::InvalidRequest);
     }
     let most: Vec<_> = (0..1000).map(blob_id).collect();

@@ -11,7 +11,7 @@ use protocol::accounts::{PreloginRequest, PreloginResponse, RegisterRequest, Reg
 use protocol::blob_list::unpack_ids;
 use protocol::commits::{AppendCommitRequest, split_envelopes};
 use protocol::error::{ErrorBody, ErrorCode};
-use protocol::id::VaultId;
+use protocol::id::{SourceId, VaultId};
 use protocol::nodes::NodesResponse;
 use protocol::routes::{Route, coordinator as routes};
 use protocol::sessions::{LoginRequest, LoginResponse};
@@ -113,6 +113,12 @@ impl Client {
         request: &AppendCommitRequest,
     ) -> Result<CommitResponse, Error> {
         self.repeat(routes::APPEND_COMMIT, &[&vault], request).await
+    }
+
+    /// Says that a sample of a source was restored.
+    pub(crate) async fn prove_source(&self, vault: VaultId, source: SourceId) -> Result<(), Error> {
+        let values: [&dyn Display; 2] = [&vault, &source];
+        self.retry(|| self.send_once(routes::PROVE_SOURCE, &values, Body::Empty)).await.map(drop)
     }
 
     pub(crate) async fn sources(&self, vault: VaultId) -> Result<SourcesResponse, Error> {

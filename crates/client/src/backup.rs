@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::path::Path;
 use crate::platform::ReadAt;
 use crate::progress::{Phase, Progress};
+use crate::repair::Repair;
 use crate::snapshot::{Basis, Edits, WriteOptions};
 use crate::upload::Uploader;
 use crate::vault::Vault;
@@ -147,7 +148,13 @@ impl Vault {
     }
 
     fn edit_of(&self, source: SourceId) -> WriteOptions {
-        WriteOptions { source, basis: Basis::Newest, session: self.idempotency_key(), pace: None }
+        WriteOptions {
+            source,
+            basis: Basis::Newest,
+            session: self.idempotency_key(),
+            repair: Repair::default(),
+            pace: None,
+        }
     }
 }
 

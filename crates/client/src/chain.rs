@@ -51,8 +51,8 @@ pub struct UnreadableCommit {
 pub(crate) struct SourceLog {
     /// Ascending by number.
     pub(crate) snapshots: Vec<LoggedSnapshot>,
-    /// As the settings had it last, also when they have it no more.
-    pub(crate) entry: Option<Source>,
+    /// As the settings had it, oldest first; the last also when they have it no more.
+    pub(crate) entries: Vec<Source>,
     /// It takes no more commits.
     pub(crate) closed: bool,
     /// It has a snapshot that is not partial.
@@ -246,7 +246,7 @@ impl Chain {
 
     fn set_settings(&mut self, settings: Settings) {
         for source in &settings.sources {
-            self.sources.entry(source.source).or_default().entry = Some(source.clone());
+            self.sources.entry(source.source).or_default().set(source);
         }
         self.settings = Some(settings);
     }
@@ -256,7 +256,7 @@ impl Chain {
         match entry {
             None => settings.sources.retain(|listed| listed.source != source),
             Some(entry) => {
-                self.sources.entry(source).or_default().entry = Some(entry.clone());
+                self.sources.entry(source).or_default().set(&entry);
                 settings.put(entry);
             }
         }
@@ -264,6 +264,12 @@ impl Chain {
 }
 
 impl SourceLog {
+    fn set(&mut self, entry: &Source) {
+        if self.entries.last() != Some(entry) {
+            self.entries.push(entry.clone());
+        }
+    }
+
     /// What the head alone changes, whether the body can be read or not.
     fn apply_head(&mut self, head: &CommitHead, writer: Writer) {
         match (head.kind, writer) {

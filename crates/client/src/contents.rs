@@ -249,7 +249,10 @@ async fn fetch_window(
 }
 
 /// Chunks in their order. Where one of several is on no node, the others are fetched by themselves.
-async fn fetch_chunks(fetcher: &Fetcher, ids: &[BlobId]) -> Result<Vec<Result<Vec<u8>, Error>>, Error> {
+pub(crate) async fn fetch_chunks(
+    fetcher: &Fetcher,
+    ids: &[BlobId],
+) -> Result<Vec<Result<Vec<u8>, Error>>, Error> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }

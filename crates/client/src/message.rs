@@ -13,6 +13,14 @@ pub enum ToDevice {
         /// The folder.
         source: SourceId,
     },
+    /// What vanished from a folder was meant to: its next snapshot goes without. Holds only if the device still asks
+    /// just this.
+    Confirm {
+        /// The folder.
+        source: SourceId,
+        /// What its owner was shown.
+        vanished: Vanished,
+    },
     /// Say how you are.
     Report,
     /// Count what a backup of a folder would hold with other rules, and change nothing.
@@ -99,12 +107,16 @@ pub struct FolderStatus {
     pub last_scan_ms: Option<u64>,
     /// When its last backup was complete, in Unix milliseconds.
     pub last_backup_ms: Option<u64>,
+    /// When a sample of it was last restored and compared, in Unix milliseconds.
+    pub last_proven_ms: Option<u64>,
     /// How changes are noticed.
     pub watching: Watching,
     /// The newest of what cannot be backed up.
     pub errors: Vec<FolderError>,
     /// How many files could not be read in the last backup.
     pub unreadable: u64,
+    /// What of its newest snapshot could not be restored when that was last tried.
+    pub unrestorable: Vec<FolderError>,
 }
 
 /// What happens with a folder.
@@ -130,10 +142,10 @@ pub enum FolderState {
     },
     /// Its owner paused it.
     Paused,
-    /// Something is unusual, and its owner must say what to do.
+    /// So much is gone that its owner must say first whether that was meant.
     WaitingForAnswer {
-        /// What, in words.
-        reason: String,
+        /// What.
+        vanished: Vanished,
     },
     /// The coordinator or the nodes cannot be reached.
     Offline,
@@ -142,6 +154,21 @@ pub enum FolderState {
         /// Why, in words.
         reason: String,
     },
+}
+
+/// What vanished from a folder, perhaps by accident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Vanished {
+    /// Many files at once.
+    Files {
+        /// Gone.
+        removed: u64,
+        /// Of so many.
+        files: u64,
+    },
+    /// The folder itself: it is not there, or another one is in its place, as when its disk is not mounted.
+    Folder,
 }
 
 /// How changes in a folder are noticed.
@@ -157,7 +184,7 @@ pub enum Watching {
     },
 }
 
-/// A path that cannot be backed up.
+/// A path that cannot be backed up, or restored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FolderError {
     /// In the folder.

@@ -15,6 +15,7 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use crate::api::{Client, with_timeout};
 use crate::upload::Pace;
 
+mod get;
 mod post;
 
 /// A node that has not answered by then counts as failed: time to connect and to sync, and for the bytes at a rate

@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::fetch::Fetcher;
 use crate::keys::KeyRing;
 use crate::progress::Progress;
+use crate::repair::Repair;
 use crate::vault::Vault;
 
 mod session;
@@ -43,6 +44,8 @@ pub type Pace = Rc<dyn Fn(usize) -> Option<LocalBoxFuture<'static, ()>>>;
 struct Outgoing {
     id: BlobId,
     bytes: Bytes,
+    /// It could not be read back: what the coordinator knows of its copies does not count.
+    again: bool,
     _memory: OwnedSemaphorePermit,
 }
 
@@ -63,6 +66,7 @@ pub(crate) struct Uploader {
     queue: mpsc::UnboundedSender<Outgoing>,
     memory: Arc<Semaphore>,
     planned: Planned,
+    repair: Repair,
 }
 
 /// Drives what an [`Uploader`] queues to the nodes.
@@ -87,6 +91,7 @@ pub(crate) fn channel(
     vault: &Vault,
     opened: &OpenUploadResponse,
     planned: Planned,
+    repair: Repair,
     progress: Rc<Progress>,
     pace: Option<Pace>,
 ) -> (Uploader, Sender) {
@@ -99,6 +104,7 @@ pub(crate) fn channel(
         queue,
         memory: Arc::new(Semaphore::new(MEMORY_BYTES)),
         planned,
+        repair,
     };
     let session = Session::new(vault.client().clone(), opened.clone(), progress, pace);
     (uploader, Sender { session, queue: receiver })
@@ -133,7 +139,8 @@ impl Uploader {
         }
         if self.planned.insert(id) {
             // The receiver is gone only if sending failed, and then that error ends the backup.
-            let _ = self.queue.send(Outgoing { id, bytes: bytes.into(), _memory: memory });
+            let again = self.repair.covers(kind, &id);
+            let _ = self.queue.send(Outgoing { id, bytes: bytes.into(), again, _memory: memory });
         }
         Ok(id)
     }

@@ -26,8 +26,14 @@ impl Client {
         self.repeat(routes::OPEN_UPLOAD, &[&vault], &OpenUploadRequest { key }).await
     }
 
-    pub(crate) async fn plan(&self, upload: UploadId, blobs: &[SizedBlob]) -> Result<PlanResponse, Error> {
-        self.repeat(routes::PLAN, &[&upload], &PlanRequest { blobs: pack_sized(blobs) }).await
+    /// With `again`, all of them get groups: they could not be read back.
+    pub(crate) async fn plan(
+        &self,
+        upload: UploadId,
+        blobs: &[SizedBlob],
+        again: bool,
+    ) -> Result<PlanResponse, Error> {
+        self.repeat(routes::PLAN, &[&upload], &PlanRequest { blobs: pack_sized(blobs), again }).await
     }
 
     pub(crate) async fn receipts(

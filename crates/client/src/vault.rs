@@ -113,10 +113,15 @@ impl Vault {
         let in_force = || chain.settings().into_iter().flat_map(|settings| &settings.sources);
         let removed = chain.sources().filter_map(|(source, log)| {
             let is_listed = in_force().any(|listed| listed.source == *source);
-            log.entry.as_ref().filter(|_| !is_listed)
+            log.entries.last().filter(|_| !is_listed)
         });
         let listed = in_force().map(|source| source_info(source, chain.source(&source.source), false));
         listed.chain(removed.map(|source| source_info(source, chain.source(&source.source), true))).collect()
+    }
+
+    /// All settings that a source ever had, oldest first: what a snapshot left out, one of them says.
+    pub fn settings_history(&self, source: SourceId) -> Vec<Source> {
+        self.chain().source(&source).map_or_else(Vec::new, |log| log.entries.clone())
     }
 
     /// The source of the browser's uploads.

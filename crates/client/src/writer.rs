@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::path::Path;
 use crate::platform::ReadAt;
 use crate::progress::{Phase, Progress};
+use crate::repair::Repair;
 use crate::snapshot::{Basis, Edits, WriteOptions};
 use crate::upload::{Pace, Uploader};
 use crate::vault::Vault;
@@ -30,6 +31,8 @@ pub struct TreeTarget {
     pub session: IdempotencyKey,
     /// Chunks that need not be sealed again.
     pub known: Option<Rc<KnownChunks>>,
+    /// What could not be read back of the newest snapshot.
+    pub repair: Repair,
     /// How fast it is sent, natively; as fast as can be without.
     pub pace: Option<Pace>,
 }
@@ -143,7 +146,7 @@ impl Vault {
         progress: &Rc<Progress>,
         make_edits: impl AsyncFnOnce(TreeWriter) -> Result<TreeEdits, Error>,
     ) -> Result<WrittenSnapshot, Error> {
-        let TreeTarget { source, base, session, known, pace } = target;
+        let TreeTarget { source, base, session, known, repair, pace } = target;
         let mut refused = Vec::new();
         let mut partial = false;
         let started_ms = self.client().platform.now_ms();
@@ -168,7 +171,7 @@ impl Vault {
             let unreadable_files = edits.unreadable_files + refused.len() as u64;
             Ok(Edits { changes, unreadable_files, partial })
         };
-        let options = WriteOptions { source, basis: Basis::Snapshot(base), session, pace };
+        let options = WriteOptions { source, basis: Basis::Snapshot(base), session, repair, pace };
         let written = self.write_snapshot(options, progress, make).await?;
         progress.update(|it| it.phase = Phase::Done);
         Ok(WrittenSnapshot { seq: written.seq, partial, new_bytes_sent: written.sent.new_bytes, refused })

@@ -32,6 +32,9 @@ pub struct OpenUploadResponse {
 pub struct PlanRequest {
     /// [`crate::blob_list::pack_sized`], at most 1000.
     pub blobs: Base64,
+    /// The client could not read them back: all of them go to nodes once more, also those that the vault holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// Where blobs go. Every blob asked for stands in `have` or in one group.

@@ -13,6 +13,7 @@ use super::browser::window;
 use super::components::drop_zone::DropZone;
 use super::components::new_node::NewNodeAlert;
 use super::components::transfer_list::TransferList;
+use super::components::unopened_vaults::UnopenedVaults;
 use super::hooks::place::use_place;
 use super::pages::devices::Devices;
 use super::pages::files::Files;
@@ -72,6 +73,7 @@ pub(super) fn Shell() -> Html {
             <div class="pf-v6-c-page__main-container">
                 <main id="main" class="pf-v6-c-page__main" tabindex="0">
                     <NewNodeAlert />
+                    <UnopenedVaults />
                     { page }
                     <TransferList />
                 </main>

@@ -46,3 +46,14 @@ pub struct Invitation {
     /// Until when, in Unix milliseconds.
     pub good_until_ms: u64,
 }
+
+/// A vault that does not open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnopenedVault {
+    /// The first digits of its id.
+    pub vault: String,
+    /// When the device was added that writes it, in Unix milliseconds. What it is called stands in the vault.
+    pub added_ms: Option<u64>,
+    /// Why it does not open, in a sentence.
+    pub why: String,
+}

@@ -4,7 +4,7 @@ use super::desk::{Desk, Open};
 use super::failure;
 use crate::failure::Failure;
 use crate::message::{PrepareAccount, RecoveryKit, Register, Registered, SignIn, SignedIn};
-use client::{Account, Vault};
+use client::Account;
 use protocol::accounts::RegistrationResponse;
 use protocol::id::VaultId;
 
@@ -56,39 +56,39 @@ pub(super) async fn sign_out(desk: &Desk) -> Result<(), Failure> {
 }
 
 async fn open(desk: &Desk, account: Account) -> Result<SignedIn, client::Error> {
-    let vaults = open_vaults(&account).await?;
     let signed_in = SignedIn { login: account.login().to_owned(), role: account.role() };
-    desk.open.replace(Some(Open { account, vaults }));
+    desk.open.replace(Some(open_vaults(account).await?));
     Ok(signed_in)
 }
 
-/// The vaults that open. The first, which takes the uploads, must; another that does not, as a device may have spoilt
+/// Opens all vaults. The first, which takes the uploads, must open; another that does not, as a device may have spoilt
 /// its own, keeps no one out of the rest.
-async fn open_vaults(account: &Account) -> Result<Vec<Vault>, client::Error> {
-    let mut vaults = Vec::new();
-    for (_, opened) in account.open_each().await {
+async fn open_vaults(account: Account) -> Result<Open, client::Error> {
+    let (mut vaults, mut unopened) = (Vec::new(), Vec::new());
+    for (vault, opened) in account.open_each().await {
         match opened {
-            Err(_) if !vaults.is_empty() => {}
+            Err(error) if !vaults.is_empty() => unopened.push((vault, failure::told(&error).what)),
             opened => vaults.push(opened?),
         }
     }
-    Ok(vaults)
+    Ok(Open { account, vaults, unopened })
 }
 
-/// Opens the vaults that came with new devices. Those that were open stay so.
+/// Opens the vaults that came with new devices, and tries those again that did not open. Those that were open stay so.
 pub(super) async fn reopen(desk: &Desk) -> Result<(), Failure> {
-    let Open { account, vaults } = desk.opened()?;
+    let Open { account, vaults, unopened } = desk.opened()?;
     let is_open = |id: &VaultId| vaults.iter().any(|vault| vault.id() == *id);
     let reopened = async {
         // Asking for the devices reads the newest account state as well.
         let devices = account.devices(&vaults).await?;
-        if devices.iter().filter(|device| !device.revoked).all(|device| device.vaults.iter().all(is_open)) {
+        let is_whole = devices.iter().filter(|it| !it.revoked).all(|it| it.vaults.iter().all(is_open));
+        if is_whole && unopened.is_empty() {
             return Ok(None);
         }
-        open_vaults(&account).await.map(Some)
+        open_vaults(account).await.map(Some)
     };
-    if let Some(vaults) = reopened.await.map_err(|error| failure::told(&error))? {
-        desk.open.replace(Some(Open { account, vaults }));
+    if let Some(open) = reopened.await.map_err(|error| failure::told(&error))? {
+        desk.open.replace(Some(open));
     }
     Ok(())
 }

@@ -25,6 +25,7 @@ pub(super) async fn answer(
         Request::SignIn(ask) => json(account::sign_in(desk, ask).await?),
         Request::SignOut(_) => json(account::sign_out(desk).await?),
         Request::Reopen(_) => json(account::reopen(desk).await?),
+        Request::Unopened(_) => json(devices::unopened(desk).await?),
         Request::Sources(_) => json(files::sources(desk).await?),
         Request::List(ask) => json(files::list(desk, ask).await?),
         Request::Timeline(ask) => json(history::timeline(desk, ask).await?),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use client::{Account, Client, Enrolment, PendingAccount, Removed, Vault};
-use protocol::id::{DeviceId, SourceId};
+use protocol::id::{DeviceId, SourceId, VaultId};
 
 use super::download::Download;
 use super::failure;
@@ -32,6 +32,8 @@ pub(super) struct Desk {
 pub(super) struct Open {
     pub(super) account: Account,
     pub(super) vaults: Vec<Vault>,
+    /// Those that do not open, and why.
+    pub(super) unopened: Vec<(VaultId, String)>,
 }
 
 impl Desk {

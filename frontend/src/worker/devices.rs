@@ -3,14 +3,15 @@
 use std::rc::Rc;
 
 use client::{DeviceInfo, Enrolment, Role, Vault};
+use protocol::id::VaultId;
 
 use super::desk::{Desk, Open};
 use super::{account, failure};
 use crate::failure::Failure;
-use crate::message::{Admit, Device, DeviceRole, Invitation, Invite, Revoke};
+use crate::message::{Admit, Device, DeviceRole, Invitation, Invite, Revoke, UnopenedVault};
 
 pub(super) async fn devices(desk: &Desk) -> Result<Vec<Device>, Failure> {
-    let Open { account, vaults } = desk.opened()?;
+    let Open { account, vaults, .. } = desk.opened()?;
     let devices = account.devices(&vaults).await.map_err(|error| failure::told(&error))?;
     Ok(devices.into_iter().map(|info| device(info, &vaults)).collect())
 }
@@ -32,6 +33,20 @@ pub(super) fn device(info: DeviceInfo, vaults: &[Vault]) -> Device {
         online: info.online,
         folders: own.map(|source| source.name).collect(),
     }
+}
+
+/// The vaults that do not open, each with the device that writes it.
+pub(super) async fn unopened(desk: &Desk) -> Result<Vec<UnopenedVault>, Failure> {
+    let Open { account, vaults, unopened } = desk.opened()?;
+    if unopened.is_empty() {
+        return Ok(Vec::new());
+    }
+    let devices = account.devices(&vaults).await.map_err(|error| failure::told(&error))?;
+    let told = |(vault, why): (VaultId, String)| {
+        let device = devices.iter().find(|info| info.vaults.contains(&vault));
+        UnopenedVault { vault: vault.short(), added_ms: device.map(|info| info.enrolled_ms), why }
+    };
+    Ok(unopened.into_iter().map(told).collect())
 }
 
 pub(super) async fn invite(desk: &Desk, ask: Invite) -> Result<Invitation, Failure> {

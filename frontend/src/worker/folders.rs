@@ -119,7 +119,7 @@ pub(super) async fn hear(desk: &Desk, ask: Hear) -> Result<Option<FromDevice>, F
 
 /// The vault that a device writes to: its own, or the first of those that it may write to.
 async fn vault_of(desk: &Desk, device: DeviceId) -> Result<Vault, Failure> {
-    let Open { account, vaults } = desk.opened()?;
+    let Open { account, vaults, .. } = desk.opened()?;
     let devices = account.devices(&vaults).await.map_err(|error| failure::told(&error))?;
     let info = devices.into_iter().find(|info| info.device == device && !info.revoked);
     let vault = info.and_then(|info| vaults.into_iter().find(|vault| info.vaults.contains(&vault.id())));

@@ -2,19 +2,22 @@
 
 use std::str::FromStr;
 
-use client::{CheckEvent, CheckSummary, Sample};
+use client::{CheckEvent, CheckSummary, Sample, SourceInfo, Vault};
+use protocol::id::DeviceId;
 use serde_json::json;
 
 use super::select::open_vaults;
 use super::{Context, Failure};
 use crate::exit::Exit;
+use crate::keys;
 use crate::output::{Output, size};
 
 /// Options of `check`
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Without options, all folder trees are read and every copy is looked up. With --read-data-subset, blobs are also \
-downloaded, every copy of them, compared and opened.
+downloaded, every copy of them, compared and opened. If --read-data finds everything right, the coordinator shows this \
+device's folders as proven.
 
 Examples:
   triplicate-agent check
@@ -84,6 +87,7 @@ async fn check(args: &Args, context: &Context) -> anyhow::Result<Exit> {
         "{spinner} {bar:30} {pos}/{len} blobs {eta} left",
     )?);
     let mut sum = CheckSummary::default();
+    let device = keys::load(&context.state).await?.device;
     for vault in open_vaults(context).await? {
         let mut on_event = |event: CheckEvent| match event {
             CheckEvent::Progress { done, total } => {
@@ -92,11 +96,25 @@ async fn check(args: &Args, context: &Context) -> anyhow::Result<Exit> {
             }
             damage => bar.suspend(|| tell(output, &damage)),
         };
-        sum.add(&vault.check(sample, &mut on_event).await?);
+        let of_vault = vault.check(sample, &mut on_event).await?;
+        if args.read_data && !of_vault.is_damaged() {
+            report_proofs(&vault, device).await?;
+        }
+        sum.add(&of_vault);
     }
     bar.finish_and_clear();
     summarise(output, &sum);
     Ok(if sum.is_damaged() { Exit::Failed } else { Exit::Ok })
+}
+
+/// Whatever a device backs up itself, it has just read back as a whole.
+async fn report_proofs(vault: &Vault, device: DeviceId) -> Result<(), client::Error> {
+    let own =
+        |source: &SourceInfo| source.device == Some(device) && source.newest.is_some() && !source.removed;
+    for source in vault.sources().into_iter().filter(own) {
+        vault.report_proof(source.source).await?;
+    }
+    Ok(())
 }
 
 fn tell(output: Output, damage: &CheckEvent) {

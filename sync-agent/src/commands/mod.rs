@@ -11,6 +11,7 @@ pub mod find;
 pub mod folders;
 pub mod ls;
 pub mod man;
+pub mod prove;
 pub mod restore;
 pub mod run;
 mod select;
@@ -199,6 +200,7 @@ pub async fn dispatch(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Restore(args) => restore::run(args, context).await,
         Verb::Dump(args) => dump::run(args, context).await,
         Verb::Check(args) => check::run(args, context).await,
+        Verb::Prove(args) => prove::run(args, context).await,
         Verb::Service(args) => service::run(&args, context),
         Verb::Completions(args) => Ok(completions::run(&args, context)),
         Verb::Man => man::run(context),

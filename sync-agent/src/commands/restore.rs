@@ -136,10 +136,14 @@ fn left_out(chosen: &Chosen, context: &Context) -> anyhow::Result<LeftOut> {
     ensure_whole(&chosen.snapshot)?;
     let settings = chosen.folder.vault.settings();
     let source = settings.sources.iter().find(|listed| listed.source == chosen.folder.info.source);
-    let source = source.context("--delete is not possible: what a removed folder left out is not known")?;
-    let exclude = Exclude::parse(&source.exclude)?;
-    let exclude = exclude.with_limits(source.larger_than, source.one_file_system);
-    Ok(LeftOut { exclude, own: context.own_folders() })
+    source.context("--delete is not possible: what a removed folder left out is not known")?;
+    let history = chosen.folder.vault.settings_history(chosen.folder.info.source);
+    let exclude = |settings: client::Source| {
+        let exclude = Exclude::parse(&settings.exclude)?;
+        Ok(exclude.with_limits(settings.larger_than, settings.one_file_system))
+    };
+    let excludes = history.into_iter().map(exclude).collect::<anyhow::Result<_>>()?;
+    Ok(LeftOut { excludes, own: context.own_folders() })
 }
 
 /// What a snapshot lacks by accident would be deleted.

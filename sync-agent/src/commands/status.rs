@@ -45,6 +45,15 @@ fn print(context: &Context, folder: &FolderReport) {
     if let Some(failure) = &folder.failure {
         line(format!("  {failure}"));
     }
+    if !folder.unrestorable.is_empty() {
+        line(
+            "  could not be restored when that was last tried; what is on this disk is stored again:"
+                .to_owned(),
+        );
+    }
+    for problem in &folder.unrestorable {
+        line(format!("    {}: {}", problem.path, problem.reason));
+    }
     for problem in &folder.problems {
         line(format!("  {}: {}", problem.path, problem.reason));
     }

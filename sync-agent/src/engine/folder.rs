@@ -10,10 +10,11 @@ use client::{Progress, Source};
 use tokio::sync::mpsc;
 
 use super::plan::Target;
+use super::proof_schedule::ProofSchedule;
 use super::schedule::Schedule;
 use super::snapshot::BackedUp;
 use crate::control::Reply;
-use crate::index::FolderState;
+use crate::index::{Damage, FolderState};
 use crate::report::{Activity, FolderReport, Problem};
 use crate::scan::{Exclude, ExcludeError};
 
@@ -34,6 +35,9 @@ pub(super) struct Folder {
     pub(super) failure: Option<String>,
     /// Who waits for the end of a backup that did not begin yet.
     pub(super) waiting: Vec<Waiting>,
+    pub(super) proofs: ProofSchedule,
+    /// Who waits for the end of a proof.
+    pub(super) waiting_for_proof: Vec<Waiting>,
 }
 
 /// Somebody who is told when a backup ends.
@@ -48,7 +52,7 @@ pub(super) struct Meter {
 }
 
 impl Folder {
-    pub(super) fn new(settings: Source, schedule: Schedule) -> Self {
+    pub(super) fn new(settings: Source, schedule: Schedule, proofs: ProofSchedule) -> Self {
         Self {
             path: path_of(&settings),
             settings,
@@ -58,6 +62,8 @@ impl Folder {
             problems: Vec::new(),
             failure: None,
             waiting: Vec::new(),
+            proofs,
+            waiting_for_proof: Vec::new(),
         }
     }
 
@@ -69,6 +75,7 @@ impl Folder {
             exclude: exclude_of(&self.settings)?,
             own,
             is_complete: false,
+            is_anew: false,
         })
     }
 
@@ -100,6 +107,7 @@ impl Folder {
             overflows: self.overflows,
             unreadable: state.unreadable,
             failure: self.failure.clone(),
+            unrestorable: state.damage.as_ref().map_or_else(Vec::new, unrestorable),
             problems: self.problems.clone(),
         }
     }
@@ -127,6 +135,11 @@ impl Folder {
             Activity::Idle
         }
     }
+}
+
+fn unrestorable(damage: &Damage) -> Vec<Problem> {
+    let problem = |(path, reason): &(String, String)| Problem { path: path.clone(), reason: reason.clone() };
+    damage.files.iter().map(problem).collect()
 }
 
 /// Where a source's folder is.

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use protocol::id::SourceId;
 
 use super::folder::{self, Folder};
+use super::proof_schedule::ProofSchedule;
 use super::schedule::Schedule;
 use super::{Engine, EngineError, Mode};
-use crate::platform::{boot_ms, now_ms};
+use crate::platform::{boot_ms, now_ms, random_u64};
 use crate::watch::{Hint, WatchError};
 
 impl Engine {
@@ -96,7 +97,10 @@ impl Engine {
         let state = self.parts.index.folder(&source).unwrap_or_default();
         let since_commit = state.backup_ms.map(|at| now_ms().saturating_sub(at));
         let schedule = Schedule::new(self.parts.config.pace(false), now, since_commit);
-        let folder = Folder::new(settings, schedule);
+        let since_proof = state.proven_ms.map(|at| now_ms().saturating_sub(at));
+        let interval_ms = self.parts.config.prove_seconds.get().saturating_mul(1000);
+        let proofs = ProofSchedule::new(interval_ms, now, since_proof, random_u64());
+        let folder = Folder::new(settings, schedule, proofs);
         let path = folder.path.clone();
         self.folders.insert(source, folder);
         if self.mode == Mode::Command {

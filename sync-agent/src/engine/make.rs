@@ -141,6 +141,6 @@ impl Maker<'_> {
     }
 }
 
-fn to_path(path: &TreePath) -> Result<Path, Error> {
+pub(super) fn to_path(path: &TreePath) -> Result<Path, Error> {
     Path::parse(&path.components().collect::<Vec<_>>())
 }

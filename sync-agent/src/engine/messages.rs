@@ -1,7 +1,8 @@
 //! What the coordinator and, through it, the web app say, and what they are told.
 
-use client::message::{DryRunResult, ExcludedEntry, FileTotals, FromDevice, ToDevice};
+use client::message::{DryRunResult, ExcludedEntry, FileTotals, FromDevice, ToDevice, Vanished};
 use protocol::events::Event as ServerEvent;
+use protocol::id::SourceId;
 use protocol::messages::Message;
 
 use super::requests::run_dry;
@@ -56,6 +57,7 @@ impl Engine {
                     folder.schedule.ask(boot_ms());
                 }
             }
+            ToDevice::Confirm { source, vanished } => self.take_confirmation(source, vanished),
             ToDevice::Report => {
                 self.listeners = Listeners { until_ms: boot_ms() + LISTEN_MS, told_ms: 0, told: None };
             }
@@ -83,6 +85,19 @@ impl Engine {
                     Happened::Nothing
                 }));
             }
+        }
+    }
+
+    /// Whoever confirmed saw a question. Another one by now, as when more is gone, is asked anew.
+    fn take_confirmation(&mut self, source: SourceId, vanished: Vanished) {
+        let state = self.parts.index.folder(&source).unwrap_or_default();
+        if state.hold.is_none_or(|hold| hold.reason.vanished() != vanished) {
+            tracing::warn!(source = %source.short(), "the web app confirmed something that is not asked any more");
+            return;
+        }
+        tracing::info!(source = %source.short(), ?vanished, "confirmed by the web app");
+        if let Err(error) = self.release(source) {
+            tracing::warn!(error = error.chain(), "the confirmation is lost; it is asked again");
         }
     }
 

@@ -10,6 +10,9 @@ mod make;
 mod messages;
 mod parts;
 mod plan;
+mod proof;
+mod proof_schedule;
+mod proving;
 mod read;
 mod rebuild;
 mod requests;
@@ -44,6 +47,8 @@ use crate::report::AgentReport;
 use crate::watch::{Hint, Hints, Watcher};
 use folder::{Folder, Meter, Waiting};
 use messages::Listeners;
+use proof::Proven;
+use proving::Proving;
 use snapshot::{BackedUp, Backup};
 
 /// The longest sleep: a machine that sleeps itself does not count it.
@@ -89,6 +94,8 @@ enum Event {
     Tick,
     /// The backup under way ended.
     Finished(Result<BackedUp, EngineError>),
+    /// The proof under way ended.
+    Proven(Result<Proven, EngineError>),
     /// Something that ran beside the loop ended.
     Happened(Happened),
     /// Somebody on this machine asks.
@@ -129,6 +136,7 @@ pub struct Engine {
     hints: Arc<Hints>,
     limiter: Rc<RefCell<Limiter>>,
     working: Option<Working>,
+    proving: Option<Proving>,
     /// What runs beside the loop.
     beside: FuturesUnordered<LocalBoxFuture<'static, Happened>>,
     online: bool,
@@ -152,6 +160,7 @@ impl Engine {
             hints,
             limiter,
             working: None,
+            proving: None,
             beside: FuturesUnordered::new(),
             online: true,
             listeners: Listeners::default(),
@@ -176,8 +185,10 @@ impl Engine {
         };
         loop {
             self.begin_work();
+            self.begin_proof();
             self.tell_listeners();
             let hints = self.hints.clone();
+            let working_on = self.working.as_ref().map(|working| working.source);
             let sleep = self.until_due();
             let event = tokio::select! {
                 biased;
@@ -186,6 +197,7 @@ impl Engine {
                 Some(happened) = self.beside.next() => Event::Happened(happened),
                 Some(event) = server.next() => Event::Server(event),
                 result = finished(&mut self.working) => Event::Finished(result),
+                result = proven(&mut self.proving, working_on) => Event::Proven(result),
                 () = hints.arrived() => Event::Hints,
                 () = tokio::time::sleep(sleep) => Event::Tick,
             };
@@ -193,6 +205,7 @@ impl Engine {
                 Event::Stop => return Ok(()),
                 Event::Hints => self.take_hints(),
                 Event::Finished(result) => self.finish_work(result)?,
+                Event::Proven(result) => self.finish_proof(result)?,
                 Event::Happened(Happened::Settings) => self.read_settings(),
                 Event::Happened(Happened::Told(message)) => self.obey(message),
                 Event::Tick | Event::Happened(Happened::Nothing) => {}
@@ -209,6 +222,7 @@ impl Engine {
         }
         let due = self.folders.values().filter(|folder| self.may_work(folder));
         let due = due.map(|folder| folder.schedule.due_at_ms()).min().unwrap_or(u64::MAX);
+        let due = due.min(self.proof_due_at_ms());
         Duration::from_millis(due.saturating_sub(boot_ms())).min(TICK_MAX)
     }
 
@@ -282,7 +296,7 @@ impl Engine {
         folder.note(&out);
         let hold = out.hold.clone();
         let was_held = out.was_held;
-        self.parts.index.update_folder(&source, |state| match (&hold, &state.hold) {
+        let state = self.parts.index.update_folder(&source, |state| match (&hold, &state.hold) {
             (None, _) if out.is_full_scan => state.hold = None,
             (Some(new), Some(old)) if old.reason == *new => {}
             (Some(new), _) => state.hold = Some(Hold { reason: new.clone(), since_ms: now_ms() }),
@@ -294,6 +308,10 @@ impl Engine {
             (None, None) => Outcome::Unchanged,
         };
         folder.schedule.done(work, outcome, now);
+        let is_mended = state.damage.is_some_and(|damage| !damage.is_open());
+        if outcome == Outcome::Committed && is_mended {
+            folder.proofs.mended(now);
+        }
         if outcome == Outcome::Committed {
             let (new, changed, removed) = (out.counts.new, out.counts.changed, out.counts.removed);
             tracing::info!(folder = %folder.path.display(), seq = out.seq, new, changed, removed, "backed up");
@@ -341,6 +359,14 @@ async fn finished(working: &mut Option<Working>) -> Result<BackedUp, EngineError
     match working {
         Some(working) => (&mut working.future).await,
         None => std::future::pending().await,
+    }
+}
+
+/// The end of the proof under way; never, if there is none. It rests while a backup of its folder is under way.
+async fn proven(proving: &mut Option<Proving>, working_on: Option<SourceId>) -> Result<Proven, EngineError> {
+    match proving {
+        Some(proving) if working_on != Some(proving.source) => (&mut proving.future).await,
+        _ => std::future::pending().await,
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Target {
     /// The source has a snapshot with all its files. Then one that does not hold all changes yet lacks nothing that is
     /// there: what is gone goes from it last.
     pub(super) is_complete: bool,
+    /// The newest snapshot's tree is lost: the next one takes nothing from it, and holds all that is there.
+    pub(super) is_anew: bool,
 }
 
 /// One change to be made.
@@ -66,6 +68,8 @@ pub(super) struct Findings {
     removals: Vec<Step>,
     /// Entries are new or changed that `steps` has no room for.
     puts_wait: bool,
+    /// See [`Target`]. Such a snapshot is made at once, whatever its size: part of it would lack what the old one had.
+    is_anew: bool,
 }
 
 /// Files by what became of them.
@@ -99,7 +103,7 @@ impl Plan {
     /// If the folder itself cannot be opened, or the index cannot be read.
     pub(super) fn make(target: &Target, work: &Work, index: &Index) -> Result<Self, ScanError> {
         let root = Root::open(&target.path, target.exclude.clone(), &target.own)?;
-        let mut found = Findings::default();
+        let mut found = Findings { is_anew: target.is_anew, ..Findings::default() };
         match work {
             Work::Everything { .. } => found.compare(target, &root, index, &TreePath::default())?,
             Work::Paths(paths) => {
@@ -186,7 +190,7 @@ impl Findings {
 
     /// Takes in what is new or changed.
     fn put(&mut self, root: &Root, path: TreePath, meta: Meta, row: Option<Record>) {
-        if self.steps.len() + self.settled.len() >= PART_CHANGES_MAX {
+        if !self.is_anew && self.steps.len() + self.settled.len() >= PART_CHANGES_MAX {
             (self.has_more, self.puts_wait) = (true, true);
             return;
         }
@@ -195,10 +199,15 @@ impl Findings {
         if counted == 1
             && let Err(error) = root.check_readable(&path)
         {
+            if self.is_anew {
+                // There is no tree that it could stay in.
+                self.settled.push(RowChange::Remove(path.clone()));
+            }
             return self.note(Note { path, reason: Reason::Unreadable(error.to_string()) });
         }
         // Most files that are only too fresh to be sure of are as they were, and make no snapshot.
-        if let Some(record) = row.as_ref().and_then(|row| settled(root, &path, &meta, row)) {
+        let fresh = row.as_ref().filter(|_| !self.is_anew);
+        if let Some(record) = fresh.and_then(|row| settled(root, &path, &meta, row)) {
             self.counts.unmodified += 1;
             self.settled.push(RowChange::Put(path, record));
             return;
@@ -222,7 +231,7 @@ impl Findings {
 
     /// Takes in what the snapshot will hold less of. Returns whether there was room.
     fn take_away(&mut self, step: Step) -> bool {
-        let has_room = self.removals.len() < PART_CHANGES_MAX;
+        let has_room = self.is_anew || self.removals.len() < PART_CHANGES_MAX;
         self.has_more |= !has_room;
         if has_room {
             self.removals.push(step);
@@ -249,6 +258,12 @@ impl Findings {
 
     fn take(&mut self, root: &Root, difference: Difference, cover: &mut Option<TreePath>) {
         match difference {
+            // The row's times are the entry's: else it had changed.
+            Difference::Same(path, row) if self.is_anew => {
+                self.counts.unmodified += u64::from(row.meta.kind == Kind::File);
+                self.steps.push(Step::Put(path, row.meta, Some(row)));
+            }
+            Difference::Kept(path, _) if self.is_anew => self.settled.push(RowChange::Remove(path)),
             Difference::Same(_, row) | Difference::Kept(_, row) => {
                 self.counts.unmodified += u64::from(row.meta.kind == Kind::File);
             }
@@ -275,6 +290,12 @@ impl Findings {
     }
 
     fn remove(&mut self, path: TreePath, row: &Record, cover: &mut Option<TreePath>) {
+        if self.is_anew {
+            // From a tree that is made anew nothing is removed but its row.
+            self.counts.removed += u64::from(row.meta.kind == Kind::File);
+            self.settled.push(RowChange::Remove(path));
+            return;
+        }
         let is_covered = cover.as_ref().is_some_and(|cover| path.is_within(cover));
         if !is_covered {
             if !self.take_away(Step::Remove(path.clone())) {

@@ -22,6 +22,7 @@ impl Engine {
         match request {
             Request::Status => done(&replies, Answer::Status(Box::new(self.report()))),
             Request::BackUp(path) => self.ask_for_backup(&path, replies),
+            Request::Prove(path) => self.ask_for_proof(&path, replies),
             Request::ConfirmFolder(path) => match self.confirm(&path) {
                 Ok(()) => done(&replies, Answer::Nothing),
                 Err(error) => failed(&replies, &error),
@@ -50,9 +51,15 @@ impl Engine {
     }
 
     fn confirm(&mut self, path: &Path) -> Result<(), EngineError> {
-        let found = self.folders.iter_mut().find(|(_, folder)| folder.path == path);
-        let (source, folder) = found.ok_or_else(|| EngineError::NoSuchFolder(path.display().to_string()))?;
-        self.parts.index.update_folder(source, |state| {
+        let found = self.folders.iter().find(|(_, folder)| folder.path == path);
+        let (source, _) = found.ok_or_else(|| EngineError::NoSuchFolder(path.display().to_string()))?;
+        self.release(*source)
+    }
+
+    /// What vanished from a folder may vanish from its next snapshot.
+    pub(super) fn release(&mut self, source: SourceId) -> Result<(), EngineError> {
+        let Some(folder) = self.folders.get_mut(&source) else { return Ok(()) };
+        self.parts.index.update_folder(&source, |state| {
             state.is_confirmed = true;
             state.hold = None;
         })?;
@@ -85,7 +92,7 @@ fn done(replies: &mpsc::UnboundedSender<Reply>, answer: Answer) {
     let _ = replies.send(Reply::Done { answer });
 }
 
-fn failed(replies: &mpsc::UnboundedSender<Reply>, error: &EngineError) {
+pub(super) fn failed(replies: &mpsc::UnboundedSender<Reply>, error: &EngineError) {
     let exit = if error.is_missing_key() { Exit::WrongKey } else { Exit::Failed };
     let _ = replies.send(Reply::Failed { exit: exit.code(), message: error.chain() });
 }
@@ -122,7 +129,7 @@ async fn change(parts: &Parts, request: Request) -> Result<Answer, EngineError> 
             };
             return Ok(Answer::DryRun(run_dry(path, exclude, parts.own.clone()).await?.into()));
         }
-        Request::Status | Request::BackUp(_) | Request::ConfirmFolder(_) => {}
+        Request::Status | Request::BackUp(_) | Request::Prove(_) | Request::ConfirmFolder(_) => {}
     }
     Ok(Answer::Nothing)
 }

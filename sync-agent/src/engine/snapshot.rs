@@ -2,13 +2,13 @@
 //! point it leaves the last snapshot, and the next run goes on with the upload.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use client::{
-    Error, Fingerprint, KnownChunks, Pace, Path, Progress, TreeEdits, TreeTarget, TreeWriter, Vault,
+    Error, Fingerprint, KnownChunks, Pace, Path, Progress, Repair, TreeEdits, TreeTarget, TreeWriter, Vault,
 };
 use protocol::id::{BlobId, IdempotencyKey};
 
@@ -18,7 +18,7 @@ use super::make::Maker;
 use super::plan::{Counts, Findings, Plan, Target};
 use super::rebuild::{Keep, rebuild};
 use super::schedule::Work;
-use crate::index::{FolderState, HoldReason, Index, RowChange};
+use crate::index::{Damage, FolderState, HoldReason, Index, IndexError, RowChange};
 use crate::platform::{boot_ms, now_ms, random};
 use crate::scan::{Note, Reason, ScanError, TreePath};
 
@@ -64,14 +64,17 @@ pub(super) struct Backup {
 impl Backup {
     /// Looks at what the work names, and commits what changed.
     pub(super) async fn run(mut self, work: Work) -> Result<BackedUp, EngineError> {
-        let is_anew = self.check_index().await?;
         let source = self.target.source;
+        let damage = self.index.folder(&source)?.damage;
+        self.target.is_anew = damage.is_some_and(|damage| damage.in_tree);
+        // A tree that is lost tells of no rows.
+        let is_rebuilt = !self.target.is_anew && self.check_index().await?;
         let before = self.index.folder(&source)?;
         let mut out = BackedUp { was_held: before.hold.is_some(), ..BackedUp::default() };
         let mut work = match work {
-            _ if !self.vault.is_complete(source) => Work::Everything { freshness: true },
+            _ if self.target.is_anew || !self.vault.is_complete(source) => Work::Everything { freshness: true },
             // What an event told of may by now be nothing that this index knows, and more may be.
-            Work::Paths(_) if is_anew => Work::Everything { freshness: false },
+            Work::Paths(_) if is_rebuilt => Work::Everything { freshness: false },
             work => work,
         };
         let mut mends = 0;
@@ -147,6 +150,7 @@ impl Backup {
                 }
                 Ok(())
             }
+            EngineError::Client(Error::Unverified(blob)) => Ok(self.note_lost(blob)?),
             error => Err(error),
         }
     }
@@ -195,14 +199,19 @@ impl Backup {
         let learned: Learned = Rc::default();
         let session = self.session_key()?;
         let before = self.index.folder(&source)?;
+        // Changes that are all that there is go on top of whatever is newest.
+        let newest = || self.vault.snapshots(source).last().map(|snapshot| snapshot.seq);
+        let base = if self.target.is_anew { newest() } else { before.seq };
+        let repair = repair(before.damage.as_ref());
         let known = Some(self.known_chunks(&learned));
-        let target = TreeTarget { source, base: before.seq, session, known, pace: Some(pace(&self.limiter)) };
+        let pace = Some(pace(&self.limiter));
+        let target = TreeTarget { source, base, session, known, repair, pace };
         let mut rows = settled;
         let mut unreadable = 0;
         let mut own_notes = Vec::new();
         let mut is_cut_short = false;
         let make = async |writer: TreeWriter| {
-            let may_stop = !self.target.is_complete;
+            let may_stop = !self.target.is_complete && !self.target.is_anew;
             let root = Arc::new(root);
             let reads_all = self.reads_all;
             let maker = Maker { writer, root, index: &self.index, source, may_stop, reads_all };
@@ -220,6 +229,10 @@ impl Backup {
         };
         let written = self.vault.write_tree(target, &self.progress, make).await?;
         refuse(&written.refused, &mut rows, &mut own_notes);
+        if self.target.is_anew {
+            // There is no tree that they could have stayed in.
+            rows.extend(own_notes.iter().map(|note| RowChange::Remove(note.path.clone())));
+        }
         unreadable += written.refused.len() as u64;
         let newest = self.vault.snapshots(source).last().cloned();
         let state = FolderState {
@@ -233,6 +246,7 @@ impl Backup {
             unreadable,
             is_confirmed: before.is_confirmed && (has_more || is_cut_short),
             hold: None,
+            damage: before.damage.and_then(Damage::mended),
             ..before
         };
         self.index.apply(&source, &rows, &state)?;
@@ -268,6 +282,26 @@ impl Backup {
             }),
         })
     }
+}
+
+    /// A part that the vault does not give back is sent again by the next attempt.
+    fn note_lost(&self, blob: BlobId) -> Result<(), IndexError> {
+        let source = self.target.source;
+        self.index.distrust(&source, &HashSet::from([blob]), &HashSet::new())?;
+        let note = |state: &mut FolderState| {
+            let damage = state.damage.get_or_insert_default();
+            if !damage.blobs.contains(&blob) {
+                damage.blobs.push(blob);
+            }
+        };
+        self.index.update_folder(&source, note).map(drop)
+    }
+}
+
+/// What the snapshot stores again.
+fn repair(damage: Option<&Damage>) -> Repair {
+    let Some(damage) = damage else { return Repair::default() };
+    Repair { blobs: Rc::new(damage.blobs.iter().copied().collect()), trees: damage.in_tree }
 }
 
 /// What asks the limiter before bytes leave.

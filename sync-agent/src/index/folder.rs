@@ -1,6 +1,6 @@
 //! What the agent remembers of each folder between its runs.
 
-use protocol::id::{IdempotencyKey, SourceId};
+use protocol::id::{BlobId, IdempotencyKey, SourceId};
 use redb::{ReadableDatabase as _, ReadableTable as _};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,32 @@ pub struct FolderState {
     pub is_confirmed: bool,
     /// Waits for a person to say that what vanished may vanish.
     pub hold: Option<Hold>,
+    /// What could not be restored when that was last tried.
+    pub damage: Option<Damage>,
+}
+
+/// What of a folder's newest snapshot could not be restored.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Damage {
+    /// Files in the folder and why, for a person: not all of them, if there are many.
+    pub files: Vec<(String, String)>,
+    /// What the next backup stores again, whatever the coordinator says of it. Empty once one did.
+    pub blobs: Vec<BlobId>,
+    /// A folder of the snapshot is lost: the next one is made anew.
+    pub in_tree: bool,
+}
+
+impl Damage {
+    /// Whether a backup is still to mend it.
+    pub fn is_open(&self) -> bool {
+        self.in_tree || !self.blobs.is_empty()
+    }
+
+    /// As it stands when a backup has stored everything again. What was told of files stays until they are restored.
+    pub fn mended(self) -> Option<Self> {
+        let told = Self { blobs: Vec::new(), in_tree: false, ..self };
+        (!told.files.is_empty()).then_some(told)
+    }
 }
 
 /// Why a folder waits for a person.

@@ -5,10 +5,12 @@ mod fingerprint;
 mod folder;
 mod record;
 mod rows;
+mod sample;
 
-pub use folder::{FolderState, Hold, HoldReason};
+pub use folder::{Damage, FolderState, Hold, HoldReason};
 pub use record::{Record, StoredContent, StoredFile};
 pub use rows::RowChange;
+pub use sample::{Pick, Picked};
 
 use std::path::{Path, PathBuf};
 

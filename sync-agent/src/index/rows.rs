@@ -170,7 +170,7 @@ fn remove(
     Ok(())
 }
 
-fn key(source: &SourceId, path: &TreePath) -> Vec<u8> {
+pub(super) fn key(source: &SourceId, path: &TreePath) -> Vec<u8> {
     [source.as_bytes(), path.as_key()].concat()
 }
 

@@ -22,8 +22,9 @@ use crate::scan::{Exclude, TreePath, is_cache, is_node_store};
 /// What a folder's snapshots leave out, and so is never deleted.
 #[derive(Debug, Clone, Default)]
 pub struct LeftOut {
-    /// By the folder's settings.
-    pub exclude: Exclude,
+    /// By the folder's settings, and by those that it had before: a snapshot lacks what was left out when it was made,
+    /// and what is left out now is not the restore's to delete.
+    pub excludes: Vec<Exclude>,
     /// Folders that are never backed up, wherever they lie.
     pub own: Vec<PathBuf>,
 }
@@ -33,7 +34,7 @@ pub(super) struct Deletion {
     root: Arc<Directory>,
     options: Arc<Options>,
     report: Arc<Report>,
-    exclude: Exclude,
+    excludes: Vec<Exclude>,
     /// What the target stands for in the folder: its patterns are relative to that folder.
     base: TreePath,
     /// The target's file system: what is mounted beneath is left alone.
@@ -57,7 +58,7 @@ impl Deletion {
             root: root.clone(),
             options: options.clone(),
             report: report.clone(),
-            exclude: left_out.exclude.clone(),
+            excludes: left_out.excludes.clone(),
             base: beneath(&TreePath::default(), base),
             device: fstat(root)?.st_dev,
             own: own.map(|stat| (stat.st_dev, stat.st_ino)).collect(),
@@ -160,7 +161,8 @@ impl Deletion {
     }
 
     fn is_left_out(&self, names: &[Name], present: &Look) -> bool {
-        let is_too_large = present.kind == Kind::File && self.exclude.is_too_large(present.size);
+        let is_too_large = |exclude: &Exclude| exclude.is_too_large(present.size);
+        let is_too_large = present.kind == Kind::File && self.excludes.iter().any(is_too_large);
         let is_directory = present.kind == Kind::Directory;
         let path = beneath(&self.base, names);
         present.kind == Kind::Other || is_too_large || self.is_excluded(&path, is_directory)
@@ -171,8 +173,11 @@ impl Deletion {
         if path.is_root() {
             return false;
         }
-        let is_above = |path: &TreePath| self.exclude.matching(path, true).is_some();
-        self.exclude.matching(path, is_directory).is_some() || path.ancestors().iter().any(is_above)
+        let above = path.ancestors();
+        self.excludes.iter().any(|exclude| {
+            let is_above = |path: &TreePath| exclude.matching(path, true).is_some();
+            exclude.matching(path, is_directory).is_some() || above.iter().any(is_above)
+        })
     }
 
     fn fail(&self, names: &[Name], error: &io::Error) {

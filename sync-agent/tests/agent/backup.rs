@@ -222,6 +222,36 @@ async fn folders_are_added_paused_and_removed_while_the_agent_runs() {
 }
 
 #[tokio::test]
+async fn the_web_app_answers_only_what_is_still_asked() {
+    use client::message::{ToDevice, Vanished};
+
+    let world = World::start(2).await;
+    let agent = world.admit().await;
+    let folder = folder_of_many();
+    agent.add(folder.path()).await;
+    agent.json(&["backup"]).await;
+    fs::remove_dir_all(folder.join("many")).unwrap();
+    let _running = agent.start().await;
+    wait_until("it asks", async || agent.folder().await["activity"]["activity"] == "held").await;
+    let device = world.owner.devices(&[]).await.unwrap()[0].device;
+    let vault = world.vault().await;
+    let source = vault.sources()[0].source;
+    let confirm = async |removed| {
+        let vanished = Vanished::Files { removed, files: 121 };
+        world
+            .owner
+            .send_to_device(vault.id(), device, &ToDevice::Confirm { source, vanished })
+            .await
+            .unwrap();
+    };
+    confirm(60).await;
+    wait_until("another question is not answered", async || agent.log().contains("not asked any more")).await;
+    assert_eq!(agent.folder().await["activity"]["activity"], "held");
+    confirm(120).await;
+    wait_until_equal(&vault, folder.path(), &agent).await;
+}
+
+#[tokio::test]
 async fn the_web_app_adds_a_folder_and_is_told_how_it_is() {
     use client::message::{FolderState, FromDevice, ToDevice};
     use futures_util::StreamExt as _;

@@ -6,6 +6,7 @@ mod backup;
 mod commits;
 mod enrolment;
 mod keyring;
+mod proof;
 mod restore;
 mod service;
 mod snapshots;

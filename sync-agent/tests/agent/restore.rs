@@ -221,6 +221,23 @@ async fn delete_spares_what_no_snapshot_holds() {
 }
 
 #[tokio::test]
+async fn delete_spares_what_was_left_out_when_the_snapshot_was_made_and_what_is_left_out_now() {
+    let world = World::start(2).await;
+    let agent = world.admit().await;
+    let folder = Folder::new(&[("kept", b"1"), ("a.tmp", b"2")]);
+    agent.json(&["folders", "add", folder.path().to_str().unwrap(), "--exclude", "*.tmp"]).await;
+    let snapshot = back_up(&agent).await;
+    let vault = world.vault().await;
+    let settings = vault.settings().sources.remove(0);
+    vault.put_source(client::Source { exclude: vec![b"*.log".to_vec()], ..settings }).await.unwrap();
+    folder.write("b.log", b"left out by now");
+    folder.write("extra", b"x");
+    restore(&agent, &snapshot, folder.path(), &["--delete"]).await;
+    let there: Vec<bool> = ["a.tmp", "b.log", "extra"].map(|name| folder.join(name).exists()).into();
+    assert_eq!(there, [true, true, false]);
+}
+
+#[tokio::test]
 async fn delete_is_refused_where_a_snapshot_lacks_what_could_not_be_read() {
     let world = World::start(2).await;
     let agent = world.admit().await;

@@ -26,7 +26,8 @@ use crate::placement::{self, Candidate};
 use crate::state::{App, AppState, commit};
 use crate::{groups, random};
 
-/// Every blob is either had by this vault, durably, or gets a group; all become the session's.
+/// Every blob is either had by this vault, durably, or gets a group; all become the session's. A client that could not
+/// read blobs back sends them again, whatever is known of their copies.
 pub async fn plan_upload(
     State(state): State<AppState>,
     caller: Caller,
@@ -41,7 +42,8 @@ pub async fn plan_upload(
     let keys: Vec<_> = planned.iter().map(|blob| blob.key).collect();
     let durable = db::blobs::list_durable(&mut tx, upload.vault, &keys, copies.write_zones).await?;
     let durable: BTreeSet<_> = durable.into_iter().collect();
-    let (have, rest): (Vec<_>, Vec<_>) = planned.into_iter().partition(|blob| durable.contains(&blob.key));
+    let is_had = |blob: &PlannedBlob| !request.again && durable.contains(&blob.key);
+    let (have, rest): (Vec<_>, Vec<_>) = planned.into_iter().partition(is_had);
     let groups = place(&state, &mut tx, &upload, copies, rest).await?;
     commit(tx).await?;
     let have: Vec<_> = have.into_iter().map(|blob| blob.blob.id).collect();

@@ -99,7 +99,8 @@ impl Registered {
 
     pub(crate) async fn try_plan(&self, server: &Server, upload: UploadId, blobs: &[BlobId]) -> Answer {
         let blobs: Vec<_> = blobs.iter().map(|id| SizedBlob { id: *id, size: 4160 }).collect();
-        self.send(server, routes::PLAN, &[&upload], &PlanRequest { blobs: pack_sized(&blobs) }).await
+        self.send(server, routes::PLAN, &[&upload], &PlanRequest { blobs: pack_sized(&blobs), again: false })
+            .await
     }
 
     pub(crate) async fn plan(&self, server: &Server, upload: UploadId, blobs: &[BlobId]) -> PlanResponse {

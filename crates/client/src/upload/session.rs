@@ -11,7 +11,7 @@ use protocol::blob_list::{SizedBlob, StoredBlob, unpack_ids, unpack_stored};
 use protocol::bytes::Base64;
 use protocol::data_plane::PutEvent;
 use protocol::id::{BlobId, NodeId};
-use protocol::uploads::{NodeGrant, OpenUploadResponse, PlannedGroup};
+use protocol::uploads::{NodeGrant, OpenUploadResponse, PlanResponse, PlannedGroup};
 use tokio::sync::Mutex;
 
 use super::{Outgoing, Pace, Sent};
@@ -66,9 +66,7 @@ impl Session {
 
     /// One attempt; what became durable is taken out of `left`.
     async fn try_place(&self, left: &mut HashMap<BlobId, Outgoing>) -> Result<(), Error> {
-        let sizes: Vec<SizedBlob> =
-            left.values().map(|blob| SizedBlob { id: blob.id, size: blob.bytes.len() as u32 }).collect();
-        let plan = self.client.plan(self.opened.upload, &sizes).await?;
+        let plan = self.plan(left).await?;
         if !plan.have.0.is_empty() {
             for id in unpack_ids(&plan.have).map_err(|error| Error::untrusted(error.to_string()))? {
                 if left.remove(&id).is_some() {
@@ -90,6 +88,20 @@ impl Session {
             None if left.is_empty() => Ok(()),
             None => Err(Error::untrusted("the server's plan leaves blobs out")),
         }
+    }
+
+    async fn plan(&self, left: &HashMap<BlobId, Outgoing>) -> Result<PlanResponse, Error> {
+        let sized = |blob: &Outgoing| SizedBlob { id: blob.id, size: blob.bytes.len() as u32 };
+        let mut plan = PlanResponse { have: Base64(Vec::new()), groups: Vec::new() };
+        for again in [false, true] {
+            let blobs: Vec<SizedBlob> = left.values().filter(|blob| blob.again == again).map(sized).collect();
+            if !blobs.is_empty() {
+                let planned = self.client.plan(self.opened.upload, &blobs, again).await?;
+                plan.have.0.extend(planned.have.0);
+                plan.groups.extend(planned.groups);
+            }
+        }
+        Ok(plan)
     }
 
     /// Sends a group to its first target, and directly to each that did not get it from there.

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use client::{
-    Error, Fingerprint, KnownChunks, Metadata, Path, Progress, ReadAt, StoredContent, TreeChange, TreeEdits,
-    TreeNode, TreeTarget, TreeWriter, Vault, WrittenSnapshot,
+    Error, Fingerprint, KnownChunks, Metadata, Path, Progress, ReadAt, Repair, StoredContent, TreeChange,
+    TreeEdits, TreeNode, TreeTarget, TreeWriter, Vault, WrittenSnapshot,
 };
 use protocol::id::{BlobId, IdempotencyKey, SourceId};
 use testkit::cluster::Cluster;
@@ -25,6 +25,7 @@ pub(crate) fn target(vault: &Vault, source: SourceId) -> TreeTarget {
         base,
         session: IdempotencyKey::from_bytes(key).expect("not zeros"),
         known: None,
+        repair: Repair::default(),
         pace: None,
     }
 }
@@ -211,7 +212,14 @@ async fn what_was_sent_before_a_crash_is_not_sent_again() {
     let vault = vault(&cluster).await;
     let (sent, unsent) = (noise(1, 8 << 20), noise(2, 3 << 20));
     let session = target(&vault, source(1)).session;
-    let target = || TreeTarget { source: source(1), base: None, session, known: None, pace: None };
+    let target = || TreeTarget {
+        source: source(1),
+        base: None,
+        session,
+        known: None,
+        repair: Repair::default(),
+        pace: None,
+    };
     let progress = Rc::new(Progress::default());
     let crash = async |writer: TreeWriter| -> Result<TreeEdits, Error> {
         store_file(&writer, "sent", &sent).await?;

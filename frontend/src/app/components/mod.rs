@@ -14,3 +14,4 @@ pub(super) mod recovery_kit;
 pub(super) mod source_chooser;
 pub(super) mod transfer_list;
 pub(super) mod undo_toast;
+pub(super) mod unopened_vaults;

@@ -1,6 +1,6 @@
 //! One folder: how it is now, when it was last backed up, and what can be done with it.
 
-use client::message::{FolderStatus, ToDevice};
+use client::message::{FolderError, FolderState, FolderStatus, ToDevice, Vanished};
 use patternfly_yew::prelude::*;
 use yew::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::app::browser::moment;
 use crate::app::components::failure_alert::FailureAlert;
 use crate::app::hooks::ask::use_ask;
 use crate::app::hooks::live::use_live;
-use crate::device::{Told, Tone, folder_state, polling, unreadable};
+use crate::device::{Told, Tone, folder_state, polling, unreadable, unrestorable};
 use crate::message::{Device, FolderRules, PutFolder, Tell, WatchedFolder};
 use crate::words;
 
@@ -18,6 +18,8 @@ pub(super) struct Props {
     pub(super) device: Option<Device>,
     pub(super) onedit: Callback<()>,
     pub(super) onremove: Callback<()>,
+    /// To answer what it asks.
+    pub(super) onanswer: Callback<Vanished>,
 }
 
 #[component]
@@ -29,6 +31,10 @@ pub(super) fn FolderCard(props: &Props) -> Html {
         .get(&folder.device)
         .and_then(|agent| agent.folders.iter().find(|status| status.source == folder.source).cloned());
     let told = folder_state(folder, device.as_ref(), status.as_ref());
+    let asked = status.as_ref().and_then(|status| match status.state {
+        FolderState::WaitingForAnswer { vanished } => Some(vanished),
+        _ => None,
+    });
     let device_name = device.as_ref().map_or("a revoked device", |device| device.name.as_str());
     html!(
         <div data-test="folder" data-name={folder.rules.name.clone()} data-state={told.label}>
@@ -42,6 +48,14 @@ pub(super) fn FolderCard(props: &Props) -> Html {
                 <CardBody>
                     <p class="tri-path">{ format!("{} on {device_name}", folder.rules.path) }</p>
                     { progress(&told) }
+                    if let Some(vanished) = asked.filter(|_| told.tone == Tone::Warning) {
+                        <Button
+                            variant={ButtonVariant::Primary}
+                            label="Answer"
+                            aria_label={format!("Answer: {}", folder.rules.name)}
+                            onclick={props.onanswer.reform(move |_: MouseEvent| vanished)}
+                        />
+                    }
                     if folder.overdue && !folder.rules.paused {
                         <Alert inline=true plain=true r#type={AlertType::Warning} title="Overdue">
                             { "No backup of it has arrived for days. Is the device on and online?" }
@@ -63,6 +77,7 @@ impl Clone for Props {
             device: self.device.clone(),
             onedit: self.onedit.clone(),
             onremove: self.onremove.clone(),
+            onanswer: self.onanswer.clone(),
         }
     }
 }
@@ -105,10 +120,11 @@ fn facts(folder: &WatchedFolder, status: Option<&FolderStatus>) -> Html {
         ),
     };
     let last_backup = folder.newest_ms.max(status.and_then(|status| status.last_backup_ms));
+    let last_proven = folder.proven_ms.max(status.and_then(|status| status.last_proven_ms));
     let mut facts = vec![
         ("Holds", holds),
         ("Last backup", when(last_backup, "never")),
-        ("Proven", when(folder.proven_ms, "not yet")),
+        ("Proven", when(last_proven, "not yet")),
     ];
     if let Some(status) = status {
         facts.push(("Last looked through", when(status.last_scan_ms, "not yet")));
@@ -138,15 +154,27 @@ fn troubles(status: &FolderStatus) -> Html {
             if !status.errors.is_empty() {
                 <details class="tri-fold" data-test="errors">
                     <summary>{ words::count(status.errors.len() as u64, "file that could not be read", "files that could not be read") }</summary>
-                    <ul>
-                        { for status.errors.iter().map(|error| html!(
-                            <li class="tri-path">{ format!("{}: {}", error.path, error.reason) }</li>
-                        )) }
-                    </ul>
+                    { paths(&status.errors) }
                 </details>
+            }
+            if let Some(title) = unrestorable(status) {
+                <div data-test="unrestorable">
+                    <Alert inline=true r#type={AlertType::Danger} {title}>
+                        <p>
+                            { "The copies in the backup are damaged or missing. Files that are still on the device are safe: \
+                               it stores them again by itself, and tries again to restore them." }
+                        </p>
+                        { paths(&status.unrestorable) }
+                    </Alert>
+                </div>
             }
         </>
     )
+}
+
+fn paths(errors: &[FolderError]) -> Html {
+    let line = |error: &FolderError| html!(<li class="tri-path">{ format!("{}: {}", error.path, error.reason) }</li>);
+    html!(<ul>{ for errors.iter().map(line) }</ul>)
 }
 
 #[component]

@@ -1,11 +1,12 @@
 //! Folders that devices back up by themselves: how each is, and its settings.
 
+mod answer;
 mod card;
 mod edit;
 mod fields;
 mod preview;
 
-use client::message::ToDevice;
+use client::message::{ToDevice, Vanished};
 use gloo_timers::callback::Interval;
 use patternfly_yew::prelude::*;
 use protocol::id::{DeviceId, SourceId};
@@ -21,6 +22,7 @@ use crate::app::hooks::live::use_live;
 use crate::app::routes::Route;
 use crate::app::session::use_session;
 use crate::message::{Device, ListWatched, RemoveFolder, Tell, Watched, WatchedFolder};
+use answer::Answer;
 use card::FolderCard;
 use edit::{Add, Edit};
 
@@ -34,6 +36,7 @@ enum Doing {
     Adding,
     Editing(SourceId),
     Removing(WatchedFolder),
+    Answering(WatchedFolder, Vanished),
 }
 
 #[component]
@@ -64,6 +67,9 @@ pub(in crate::app) fn Folders() -> Html {
                 let device = devices.iter().find(|device| device.device == folder.device).cloned();
                 html!(<Edit {folder} {device} onclose={close} />)
             })
+        }
+        Doing::Answering(folder, vanished) => {
+            html!(<Answer folder={folder.clone()} vanished={*vanished} onclose={close} />)
         }
         Doing::Removing(folder) => html!(<Remove folder={folder.clone()} onclose={close} />),
     };
@@ -118,7 +124,7 @@ fn list(watched: &Watched, set: &Callback<Doing>) -> Html {
     }
     let card = |folder: &WatchedFolder| {
         let device = watched.devices.iter().find(|device| device.device == folder.device).cloned();
-        let (source, removed) = (folder.source, folder.clone());
+        let (source, removed, asking) = (folder.source, folder.clone(), folder.clone());
         html!(
             <li key={folder.source.to_string()}>
                 <FolderCard
@@ -126,6 +132,7 @@ fn list(watched: &Watched, set: &Callback<Doing>) -> Html {
                     {device}
                     onedit={set.reform(move |()| Doing::Editing(source))}
                     onremove={set.reform(move |()| Doing::Removing(removed.clone()))}
+                    onanswer={set.reform(move |vanished| Doing::Answering(asking.clone(), vanished))}
                 />
             </li>
         )
