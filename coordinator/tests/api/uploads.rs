@@ -11,7 +11,7 @@ use protocol::id::{IdempotencyKey, UploadId};
 use protocol::limits::{GRANT_SECONDS, GROUP_BLOBS_MAX};
 use protocol::routes::coordinator as routes;
 use protocol::uploads::{
-    CommitResponse, CommitUploadRequest, OpenUploadRequest, OpenUploadResponse, PlanRequest,
+    CommitResponse, CommitUploadRequest, OpenUploadRequest, OpenUploadResponse, PlanRequest, PlanResponse,
 };
 use reqwest::StatusCode;
 

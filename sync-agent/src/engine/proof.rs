@@ -11,8 +11,8 @@ use protocol::id::SourceId;
 use rustix::fs::{OFlags, fstat};
 
 use super::EngineError;
-use super::plan::Target;
 use super::make::to_path;
+use super::plan::Target;
 use crate::index::{Index, Pick, Picked};
 use crate::platform::{now_ms, random_u64};
 use crate::scan::{Meta, Root, TreePath};

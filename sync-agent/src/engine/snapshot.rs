@@ -72,7 +72,9 @@ impl Backup {
         let before = self.index.folder(&source)?;
         let mut out = BackedUp { was_held: before.hold.is_some(), ..BackedUp::default() };
         let mut work = match work {
-            _ if self.target.is_anew || !self.vault.is_complete(source) => Work::Everything { freshness: true },
+            _ if self.target.is_anew || !self.vault.is_complete(source) => {
+                Work::Everything { freshness: true }
+            }
             // What an event told of may by now be nothing that this index knows, and more may be.
             Work::Paths(_) if is_rebuilt => Work::Everything { freshness: false },
             work => work,
@@ -282,7 +284,6 @@ impl Backup {
             }),
         })
     }
-}
 
     /// A part that the vault does not give back is sent again by the next attempt.
     fn note_lost(&self, blob: BlobId) -> Result<(), IndexError> {
