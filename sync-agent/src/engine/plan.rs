@@ -1,12 +1,13 @@
 //! What a snapshot of a folder would change, as data: collected on a thread of its own, judged, and then either carried
 //! out or not.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use protocol::id::SourceId;
 
 use super::deletions::{Vanished, is_mass_deletion};
+use super::links::are_among;
+use super::parts::{Part, parts};
 use super::schedule::Work;
 use super::settle::settled;
 use crate::index::{FolderState, HoldReason, Index, Record, RowChange};
@@ -61,6 +62,8 @@ pub(super) struct Findings {
     pub(super) settled: Vec<RowChange>,
     /// The scan ended early: another part follows.
     pub(super) has_more: bool,
+    /// A changed file has other names, which may lie beyond what was looked at.
+    pub(super) has_other_names: bool,
 }
 
 /// Files by what became of them.
@@ -95,6 +98,7 @@ impl Plan {
         }
         found.pass_over_unreadable(&root);
         found.settle(&root);
+        found.has_other_names = are_among(&found.steps, &root);
         Ok(Self { root, found })
     }
 
@@ -254,48 +258,4 @@ impl Findings {
         }
         self.steps.push(Step::Remove { path, covered });
     }
-}
-
-enum Part {
-    Itself(TreePath),
-    Within(TreePath),
-}
-
-/// What to look at for hints, in the order of paths: everything beneath each, and the directories above. A directory
-/// that the index does not know yet is looked at as a whole.
-fn parts(
-    source: &SourceId,
-    paths: &BTreeSet<TreePath>,
-    index: &Index,
-) -> Result<Vec<Part>, crate::index::IndexError> {
-    let mut whole: BTreeSet<TreePath> = BTreeSet::new();
-    let mut above = BTreeSet::new();
-    for path in paths {
-        let mut top = path.clone();
-        for ancestor in path.ancestors() {
-            if index.row(source, &ancestor)?.is_none() {
-                top = ancestor;
-                break;
-            }
-            above.insert(ancestor);
-        }
-        whole.insert(top);
-    }
-    let mut parts: Vec<Part> = Vec::new();
-    let mut last: Option<TreePath> = None;
-    let mut all: Vec<TreePath> = whole.iter().chain(&above).cloned().collect();
-    all.sort_unstable();
-    all.dedup();
-    for path in all {
-        if last.as_ref().is_some_and(|last| path.is_within(last)) {
-            continue;
-        }
-        if whole.contains(&path) {
-            last = Some(path.clone());
-            parts.push(Part::Within(path));
-        } else {
-            parts.push(Part::Itself(path));
-        }
-    }
-    Ok(parts)
 }
