@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use supervise::net::free_port;
 use supervise::process::Process;
@@ -19,7 +20,7 @@ pub struct Cluster {
     ports: Vec<u16>,
     http: reqwest::Client,
     database: Database,
-    folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 impl Cluster {
@@ -28,6 +29,15 @@ impl Cluster {
     /// # Panics
     /// If the programs are not built or do not become ready: nothing can be tested then.
     pub async fn start(count: usize) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the cluster's data");
+        Self::start_in(Arc::new(folder), count).await
+    }
+
+    /// The same with its data, but for the database, in this folder.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn start_in(folder: Arc<TempDir>, count: usize) -> Self {
         let ports: Vec<u16> = (0..=count).map(|_| free_port().expect("loopback has free ports")).collect();
         let mut cluster = Self {
             origin: format!("http://localhost:{}", ports[0]),
@@ -36,7 +46,7 @@ impl Cluster {
             ports,
             http: reqwest::Client::new(),
             database: postgres::database().await,
-            folder: tempfile::tempdir().expect("a folder for the cluster's data"),
+            folder,
         };
         cluster.start_coordinator().await;
         for node in 0..count {
