@@ -26,9 +26,10 @@ const FOR_RUNNING: [Package; 4] = [
     Package { name: "npm", is_present: || has("npm") },
 ];
 
-const FOR_TESTING: [Package; 4] = [
+const FOR_TESTING: [Package; 5] = [
     Package { name: "chromium", is_present: || has("chromium") },
     Package { name: "chromium-driver", is_present: || has("chromedriver") },
+    Package { name: "faketime", is_present: || has("faketime") },
     Package { name: "tcpdump", is_present: || has("tcpdump") },
     Package { name: "python3-venv", is_present: has_python_venv },
 ];
