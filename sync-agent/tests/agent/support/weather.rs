@@ -210,7 +210,7 @@ impl Weather {
             if below.is_empty() {
                 break;
             }
-            path = below[self.dice.roll(below.len() as u64) as usize].clone();
+            path.clone_from(&below[self.dice.roll(below.len() as u64) as usize]);
         }
         path
     }
