@@ -45,9 +45,9 @@ async fn check_every_snapshot(world: &World, agent: &Agent, versions: &[[u8; 32]
 async fn an_agent_that_is_killed_again_and_again_never_shows_half_a_snapshot_and_ends_equal() {
     let world = World::start(2).await;
     let agent = world.admit().await;
-    let folder = Folder::new(&[("start", b"here")]);
+    let folder = Folder::new(&[("weather/start", b"here")]);
     agent.add(folder.path()).await;
-    let mut weather = Weather::new(7, &[folder.path()]);
+    let mut weather = Weather::new(7, &[&folder.join("weather")]);
     weather.fill(60);
     let mut versions = Vec::new();
     for kill in 0..scale(10, 100) {
@@ -103,11 +103,11 @@ async fn a_power_cut_of_the_state_folder_loses_no_backup_and_breaks_no_agent() {
     let disk = Disk::ext4(&image.path().join("image"), 64 << 20, &[]);
     let world = World::start(2).await;
     let agent = world.admit_with(disk.folder.clone()).await;
-    let folder = Folder::new(&[("start", b"here")]);
+    let folder = Folder::new(&[("weather/start", b"here")]);
     agent.add(folder.path()).await;
     // The configuration is the test's own, and not synced by the agent.
     disk.sync();
-    let mut weather = Weather::new(11, &[folder.path()]);
+    let mut weather = Weather::new(11, &[&folder.join("weather")]);
     weather.fill(60);
     let mut versions = Vec::new();
     for cut in 0..scale(5, 50) {
