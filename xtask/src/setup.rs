@@ -26,11 +26,12 @@ const FOR_RUNNING: [Package; 4] = [
     Package { name: "npm", is_present: || has("npm") },
 ];
 
-const FOR_TESTING: [Package; 7] = [
+const FOR_TESTING: [Package; 8] = [
     Package { name: "chromium", is_present: || has("chromium") },
     Package { name: "chromium-driver", is_present: || has("chromedriver") },
     Package { name: "dbus-bin", is_present: || has("dbus-send") },
     Package { name: "dbus-daemon", is_present: || has("dbus-daemon") },
+    Package { name: "faketime", is_present: || has("faketime") },
     Package { name: "gnome-keyring", is_present: || has("gnome-keyring-daemon") },
     Package { name: "tcpdump", is_present: || has("tcpdump") },
     Package { name: "python3-venv", is_present: has_python_venv },

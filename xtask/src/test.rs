@@ -15,7 +15,7 @@ use crate::{
 
 #[derive(Args, Clone, Copy)]
 pub(crate) struct Options {
-    /// Try many more cases of each property.
+    /// Try many more cases of each property, and storms, kills and power cuts for hours.
     #[arg(long)]
     long: bool,
 }
@@ -76,7 +76,7 @@ fn native(options: Options) -> Result<()> {
         .args(["nextest", "run", "--workspace", "--no-fail-fast"])
         .env("TRIPLICATE_TEST_DATABASE_URL", postgres.admin_url());
     if options.long {
-        nextest.env("PROPTEST_CASES", "10000");
+        nextest.args(["--profile", "long"]).env("PROPTEST_CASES", "10000").env("TRIPLICATE_TEST_LONG", "1");
     }
     run_command(&mut nextest)
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use supervise::net::free_port;
 use supervise::process::Process;
@@ -20,7 +21,7 @@ pub struct Cluster {
     ports: Vec<u16>,
     http: reqwest::Client,
     database: Database,
-    folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 impl Cluster {
@@ -29,17 +30,26 @@ impl Cluster {
     /// # Panics
     /// If the programs are not built or do not become ready: nothing can be tested then.
     pub async fn start(count: usize) -> Self {
+        Self::start_in(Arc::new(new_folder()), count).await
+    }
+
+    /// The same with its data, but for the database, in this folder.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn start_in(folder: Arc<TempDir>, count: usize) -> Self {
         let port = free_port().expect("loopback has free ports");
-        Self::start_at(format!("http://localhost:{port}"), port, count).await
+        Self::start_at(format!("http://localhost:{port}"), port, folder, count).await
     }
 
     /// The same with a coordinator that everybody reaches through a proxy.
     pub async fn start_behind_proxy(count: usize) -> (Self, Proxy) {
         let proxy = Proxy::start().await;
-        (Self::start_at(proxy.origin.clone(), proxy.port(), count).await, proxy)
+        let folder = Arc::new(new_folder());
+        (Self::start_at(proxy.origin.clone(), proxy.port(), folder, count).await, proxy)
     }
 
-    async fn start_at(origin: String, port: u16, count: usize) -> Self {
+    async fn start_at(origin: String, port: u16, folder: Arc<TempDir>, count: usize) -> Self {
         let nodes = (0..count).map(|_| free_port().expect("loopback has free ports"));
         let ports: Vec<u16> = std::iter::once(port).chain(nodes).collect();
         let mut cluster = Self {
@@ -49,7 +59,7 @@ impl Cluster {
             ports,
             http: reqwest::Client::new(),
             database: postgres::database().await,
-            folder: tempfile::tempdir().expect("a folder for the cluster's data"),
+            folder,
         };
         cluster.start_coordinator().await;
         for node in 0..count {
@@ -144,4 +154,8 @@ impl Cluster {
             async || self.http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success());
         wait_until(&format!("{what} is ready; logs in {}", self.folder.path().display()), ready).await;
     }
+}
+
+fn new_folder() -> TempDir {
+    tempfile::tempdir().expect("a folder for the cluster's data")
 }

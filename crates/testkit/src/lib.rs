@@ -2,6 +2,8 @@
 //! and patience. A dev-dependency only; it knows no protocol and no business rule.
 
 pub mod cluster;
+pub mod disk;
+pub mod long;
 pub mod postgres;
 pub mod program;
 pub mod proxy;

@@ -59,6 +59,15 @@ impl Database {
         self.url_of("postgres")
     }
 
+    /// What `psql` prints for a statement: unaligned rows only.
+    ///
+    /// # Panics
+    /// If the statement fails.
+    pub fn query(&self, statement: &str) -> String {
+        let rows = run_sql(&self.admin_url(), statement);
+        rows.unwrap_or_else(|error| panic!("{statement}: {error}")).trim().to_owned()
+    }
+
     fn url_of(&self, role: &str) -> String {
         let admin = self.server.admin_url();
         let (_, query) = admin.split_once('?').expect("our server's URL names its socket folder");

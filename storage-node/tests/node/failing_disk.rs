@@ -1,14 +1,12 @@
 //! Disks that fail or fill up under a running node. Nothing is acknowledged that is not there, and reads go on.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::fs;
 use std::sync::Arc;
 
 use protocol::error::ErrorCode;
+use testkit::disk::{Disk, fill, may_mount};
 use testkit::{TempDir, tempdir, wait_until};
 
-use crate::support::disk::{Disk, may_mount};
 use crate::support::{Blob, Coordinator, Node, Setup, refusal};
 
 const BLOB_BYTES: usize = 200_000;
@@ -19,22 +17,6 @@ const CHECKPOINTS: &str = "--checkpoint-ms=50";
 
 fn blob(seed: u64) -> Blob {
     Blob::random(seed, BLOB_BYTES)
-}
-
-/// Takes all room of a disk but so many bytes, until the file is removed.
-fn fill(disk: &Path, leave: usize) -> PathBuf {
-    let path = disk.join("filler");
-    let mut file = File::create(&path).unwrap();
-    let block = vec![1; 1 << 16];
-    let error = loop {
-        if let Err(error) = file.write_all(&block) {
-            break error;
-        }
-    };
-    assert_eq!(error.kind(), ErrorKind::StorageFull);
-    let len = file.metadata().unwrap().len();
-    file.set_len(len - leave as u64).unwrap();
-    path
 }
 
 /// A node whose data alone is on the disk: log and join token stay readable when that fails.

@@ -4,17 +4,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use testkit::disk::{Disk, may_mount};
 use testkit::{tempdir, wait_until};
 
 use crate::crash::put_until_gone;
-use crate::support::disk::{Disk, may_mount, run};
 use crate::support::{Coordinator, Node, Setup};
 
 const ROUNDS: u64 = 3;
 const CLIENTS: u64 = 4;
-/// `FS_IOC_SHUTDOWN` with `FS_SHUTDOWN_FLAGS_NOLOGFLUSH`.
-const CUT: &str = "import fcntl, os, struct, sys
-fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack('I', 2))";
 
 #[tokio::test]
 async fn every_receipt_survives_a_power_cut_under_load() {
@@ -41,7 +38,7 @@ async fn every_receipt_survives_a_power_cut_under_load() {
             .collect();
         let enough = 20 + 7 * round;
         wait_until("the node is busy", async || acknowledged.load(Ordering::Relaxed) >= enough).await;
-        run("python3", &["-c", CUT, &disk.path().display().to_string()]);
+        disk.cut_power();
         node.signal_kill();
         for client in clients {
             durable.extend(client.await.unwrap());

@@ -20,7 +20,6 @@ impl Engine {
                 Hint::Everything => {
                     folder.overflows += 1;
                     tracing::warn!(folder = %folder.path.display(), "events were lost; everything is scanned");
-                    self.renew_watch(source);
                 }
                 Hint::LimitReached => self.poll(source, WatchError::LimitReached.to_string()),
                 Hint::Paths(_) => {}
@@ -101,16 +100,10 @@ impl Engine {
         let interval_ms = self.parts.config.prove_seconds.get().saturating_mul(1000);
         let proofs = ProofSchedule::new(interval_ms, now, since_proof, random_u64());
         let folder = Folder::new(settings, schedule, proofs);
-        let path = folder.path.clone();
         self.folders.insert(source, folder);
-        if self.mode == Mode::Command {
-            return;
-        }
-        let watched = self.watcher.as_mut().map(|watcher| watcher.watch(source, &path));
-        match watched {
-            Some(Ok(())) => {}
-            Some(Err(error)) => self.poll(source, EngineError::chain_of(&error)),
-            None => self.poll(source, "the configuration says so, or the system gives no watcher".to_owned()),
+        // The first scan of everything begins to watch it.
+        if self.mode == Mode::Service && self.watcher.is_none() {
+            self.poll(source, "the configuration says so, or the system gives no watcher".to_owned());
         }
     }
 }

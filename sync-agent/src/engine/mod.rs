@@ -6,6 +6,7 @@ mod error;
 mod folder;
 mod folders;
 mod limiter;
+mod links;
 mod make;
 mod messages;
 mod parts;
@@ -41,7 +42,7 @@ use tokio::sync::mpsc;
 use crate::config::{Config, Watch};
 use crate::control::{BackupReport, Question, Reply};
 use crate::exit::Exit;
-use crate::index::{Hold, Index, IndexError};
+use crate::index::{Hold, HoldReason, Index, IndexError};
 use crate::platform::{boot_ms, now_ms};
 use crate::report::AgentReport;
 use crate::watch::{Hint, Hints, Watcher};
@@ -244,6 +245,11 @@ impl Engine {
             return;
         };
         let Some(work) = folder.schedule.take(now) else { return };
+        if matches!(work, Work::Everything { .. }) && folder.polling.is_none() {
+            // Nothing tells that a watch is gone, as when a disk was unmounted and mounted again.
+            self.renew_watch(source);
+        }
+        let Some(folder) = self.folders.get_mut(&source) else { return };
         let waiting = match work {
             Work::Everything { .. } => std::mem::take(&mut folder.waiting),
             Work::Paths(_) => Vec::new(),
@@ -303,7 +309,8 @@ impl Engine {
             (None, _) => {}
         })?;
         let outcome = match (&out.hold, out.seq) {
-            (Some(_), _) => Outcome::Held,
+            (Some(HoldReason::Missing), _) => Outcome::Missing,
+            (Some(HoldReason::MassDeletion { .. }), _) => Outcome::Held,
             (None, Some(_)) => Outcome::Committed,
             (None, None) => Outcome::Unchanged,
         };
@@ -317,7 +324,7 @@ impl Engine {
             tracing::info!(folder = %folder.path.display(), seq = out.seq, new, changed, removed, "backed up");
         }
         requests::answer_waiting(folder, waiting, &out, now.saturating_sub(started_ms));
-        if out.is_elsewhere || outcome != Outcome::Held && was_held {
+        if out.is_elsewhere || out.hold.is_none() && was_held {
             folder.schedule.hint(Hint::Everything, now);
             self.renew_watch(source);
         }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use protocol::id::SourceId;
 
 use super::deletions::{Vanished, is_mass_deletion};
+use super::links::are_among;
 use super::parts::{Part, parts};
 use super::schedule::Work;
 use super::settle::settled;
@@ -64,6 +65,8 @@ pub(super) struct Findings {
     pub(super) settled: Vec<RowChange>,
     /// There are more changes than one snapshot takes: another follows.
     pub(super) has_more: bool,
+    /// A changed file has other names, which may lie beyond what was looked at.
+    pub(super) has_other_names: bool,
     /// What the snapshot will hold less of.
     removals: Vec<Step>,
     /// Entries are new or changed that `steps` has no room for.
@@ -116,6 +119,7 @@ impl Plan {
             }
         }
         found.let_removals_wait();
+        found.has_other_names = are_among(&found.steps, &root);
         Ok(Self { root, found })
     }
 

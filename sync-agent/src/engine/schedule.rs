@@ -13,6 +13,8 @@ const COMMITS_AT_ONCE: u64 = 5;
 /// The first wait after a failure; each next one is twice as long.
 const RETRY_FIRST_MS: u64 = 2_000;
 const RETRY_LAST_MS: u64 = 5 * MINUTE_MS;
+/// A folder that is not there is looked for at least this often: nothing tells that its disk was mounted again.
+const MISSING_LOOK_MS: u64 = MINUTE_MS;
 /// When a scan of everything is due while one is under way, unless somebody asks for another.
 const NEVER: u64 = u64::MAX;
 
@@ -44,8 +46,10 @@ pub enum Outcome {
     Unchanged,
     /// A snapshot was committed.
     Committed,
-    /// Nothing was done: a person has to say something first, or the folder is not there.
+    /// Nothing was done: a person has to say something first.
     Held,
+    /// Nothing was done: the folder is not there.
+    Missing,
     /// Not done: the network, a server or the disk.
     Failed,
 }
@@ -173,9 +177,11 @@ impl Schedule {
         }
         self.failures = 0;
         self.retry_at_ms = 0;
-        self.is_held = outcome == Outcome::Held;
+        self.is_held = matches!(outcome, Outcome::Held | Outcome::Missing);
         if self.is_held || matches!(work, Work::Everything { .. }) {
-            self.full_scan_at_ms = self.full_scan_at_ms.min(now_ms + self.pace.full_scan_ms);
+            let longest_ms = if outcome == Outcome::Missing { MISSING_LOOK_MS } else { u64::MAX };
+            let wait_ms = self.pace.full_scan_ms.min(longest_ms);
+            self.full_scan_at_ms = self.full_scan_at_ms.min(now_ms + wait_ms);
         }
         if self.is_held {
             // Whatever was to be looked at, the next scan of everything looks at it.
@@ -331,6 +337,16 @@ mod tests {
         schedule.done(work, Outcome::Committed, now);
         schedule.hint(hint("b"), now);
         assert_eq!(schedule.take(now + PACE.quiet_ms), Some(Work::Paths(paths(&["b"]))), "it goes on");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_looked_for_every_minute() {
+        let mut schedule = Schedule::new(PACE, 0, None);
+        for now in [0, MINUTE_MS, 2 * MINUTE_MS] {
+            let work = schedule.take(now).unwrap();
+            schedule.done(work, Outcome::Missing, now);
+            assert_eq!(schedule.due_at_ms(), now + MINUTE_MS);
+        }
     }
 
     #[test]

@@ -93,8 +93,8 @@ impl Backup {
             };
             out.is_elsewhere = before.place.is_some_and(|place| place != plan.root.place());
             out.hold = plan.hold(&self.index.folder(&source)?);
-            if out.hold.is_some() && !out.is_full_scan {
-                // What is gone from these paths may lie elsewhere by now.
+            if (out.hold.is_some() || plan.found.has_other_names) && !out.is_full_scan {
+                // What is gone from these paths may lie elsewhere by now, and what changed be seen elsewhere too.
                 work = Work::Everything { freshness: false };
                 continue;
             }

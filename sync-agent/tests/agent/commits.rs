@@ -11,7 +11,7 @@ use crate::support::{Folder, World, noise, wait_until_equal};
 #[tokio::test]
 async fn a_file_that_a_lost_commit_put_and_that_is_gone_by_now_does_not_stay() {
     let (cluster, proxy) = Cluster::start_behind_proxy(2).await;
-    let world = World::of(cluster).await;
+    let world = World::on(cluster).await;
     let agent = world.admit().await;
     let folder = Folder::new(&[("stays", b"1")]);
     agent.add(folder.path()).await;

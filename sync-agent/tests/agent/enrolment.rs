@@ -63,8 +63,8 @@ async fn a_revoked_device_ends_with_12_and_its_snapshots_stay() {
 async fn an_agent_that_waits_begins_once_enroll_was_run_beside_it() {
     let world = World::start(2).await;
     let agent = Agent::new();
-    let log = agent.state.path().join("log");
-    let waiting = testkit::program::start(&agent.command(&["run", "--wait-for-enrolment"]), &log);
+    let command = agent.command(&["run", "--wait-for-enrolment"]);
+    let waiting = testkit::program::start(&command, &agent.log_path());
     wait_until("it waits", async || agent.log().contains("waiting for a link")).await;
     world.enrol(&agent).await;
     wait_until("it runs", async || agent.log().contains("running")).await;

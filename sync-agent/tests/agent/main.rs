@@ -3,12 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod backup;
+mod busy_file;
+mod clocks;
 mod commits;
 mod enrolment;
+mod full_state;
 mod keyring;
+mod kills;
+mod outages;
 mod proof;
 mod restore;
 mod service;
 mod snapshots;
 mod storms;
 mod support;
+mod watching;

@@ -177,7 +177,7 @@ async fn what_is_not_in_the_snapshot_is_deleted_only_if_asked_and_taken_by_the_f
 
 /// An agent that lives in the folder that it backs up, as in a home folder.
 async fn agent_within(world: &World, folder: &Folder) -> Agent {
-    let agent = Agent { state: TempDir::new_in(folder.path()).unwrap(), bus: String::new() };
+    let agent = Agent::with(TempDir::new_in(folder.path()).unwrap().into());
     agent.configure(&format!("never = ['{}']", folder.join("never").display()));
     world.enrol(&agent).await;
     agent

@@ -1,20 +1,22 @@
 //! A cluster with an account, agents that it admits, and folders to compare with what they backed up.
 
-use std::collections::BTreeMap;
+mod tree;
+mod weather;
+
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use client::{Account, Client, Role, TreeNode, Vault};
-use futures_util::TryStreamExt as _;
+use client::{Account, Client, Role, Vault};
 use serde_json::Value;
 use sync_agent::platform::Native;
 use testkit::cluster::Cluster;
 use testkit::{Process, TempDir, program, tempdir, wait_until};
+pub(crate) use tree::{entries, in_vault, on_disk, wait_until_equal, wait_until_holds};
+pub(crate) use weather::Weather;
 
 pub(crate) const LOGIN: &str = "alice@example.com";
 pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
@@ -28,10 +30,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start(nodes: usize) -> Self {
-        Self::of(Cluster::start(nodes).await).await
+        Self::on(Cluster::start(nodes).await).await
     }
 
-    pub(crate) async fn of(cluster: Cluster) -> Self {
+    pub(crate) async fn on(cluster: Cluster) -> Self {
         let pins = tempdir().unwrap();
         let client = Client::new(&cluster.origin, Rc::new(Native::new(pins.path().join("pin")).unwrap()));
         let pending = client.prepare_account(LOGIN, PASSPHRASE).await.unwrap();
@@ -41,7 +43,12 @@ impl World {
 
     /// An agent that the owner has admitted.
     pub(crate) async fn admit(&self) -> Agent {
-        let agent = Agent::new();
+        self.admit_with(Arc::new(tempdir().unwrap())).await
+    }
+
+    /// The same with its state in this folder.
+    pub(crate) async fn admit_with(&self, state: Arc<TempDir>) -> Agent {
+        let agent = Agent::with(state);
         self.enrol(&agent).await;
         agent
     }
@@ -70,14 +77,20 @@ impl World {
 
 /// A state folder with a program.
 pub(crate) struct Agent {
-    pub(crate) state: TempDir,
+    pub(crate) state: Arc<TempDir>,
+    /// Elsewhere, so that it can be read whatever happens to the state.
+    logs: TempDir,
     /// The address of its session's bus; without one it finds no keyring, whoever runs the test.
     pub(crate) bus: String,
 }
 
 impl Agent {
     pub(crate) fn new() -> Self {
-        let agent = Self { state: tempdir().unwrap(), bus: String::new() };
+        Self::with(Arc::new(tempdir().unwrap()))
+    }
+
+    pub(crate) fn with(state: Arc<TempDir>) -> Self {
+        let agent = Self { state, logs: tempdir().unwrap(), bus: String::new() };
         agent.configure("quiet_seconds = 1");
         agent
     }
@@ -116,8 +129,12 @@ impl Agent {
 
     /// The agent itself, until it is dropped.
     pub(crate) async fn start(&self) -> Process {
-        let log = self.state.path().join("log");
-        let process = program::start(&self.command(&["run"]), &log);
+        self.start_as(&self.command(&["run"])).await
+    }
+
+    /// The same by a command of the test's own.
+    pub(crate) async fn start_as(&self, command: &Command) -> Process {
+        let process = program::start(command, &self.log_path());
         let socket = self.state.path().join("agent.sock");
         wait_until(&format!("the agent listens: {}", self.log()), async || {
             tokio::net::UnixStream::connect(&socket).await.is_ok()
@@ -126,101 +143,18 @@ impl Agent {
         process
     }
 
+    pub(crate) fn log_path(&self) -> PathBuf {
+        self.logs.path().join("log")
+    }
+
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.state.path().join("log")).unwrap_or_default()
+        fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
     /// What `status` says of the only folder.
     pub(crate) async fn folder(&self) -> Value {
         self.json(&["status"]).await["folders"][0].clone()
     }
-}
-
-/// An entry, as a file system or a vault has it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    File(Vec<u8>),
-    Directory,
-    Symlink(Vec<u8>),
-}
-
-/// Mode, time, and what it is, by path.
-pub(crate) type Tree = BTreeMap<Vec<u8>, (u32, i64, Kind)>;
-
-/// What lies in a folder. Links have neither mode nor time here: Linux keeps none of its own for them.
-pub(crate) fn on_disk(folder: &Path) -> Tree {
-    let mut tree = Tree::new();
-    let mut pending = vec![folder.to_owned()];
-    while let Some(directory) = pending.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            let meta = fs::symlink_metadata(&path).unwrap();
-            let kind = if meta.is_dir() {
-                pending.push(path.clone());
-                Kind::Directory
-            } else if meta.is_symlink() {
-                Kind::Symlink(fs::read_link(&path).unwrap().as_os_str().as_bytes().to_vec())
-            } else if meta.is_file() {
-                Kind::File(fs::read(&path).unwrap())
-            } else {
-                continue;
-            };
-            let mtime_ns = meta.mtime() * 1_000_000_000 + meta.mtime_nsec();
-            let name = path.strip_prefix(folder).unwrap().as_os_str().as_bytes().to_vec();
-            tree.insert(name, (meta.permissions().mode() & 0o7777, mtime_ns, kind));
-        }
-    }
-    tree
-}
-
-/// What the newest snapshot of the vault's only folder holds, every byte of it read back.
-pub(crate) async fn in_vault(vault: &Vault) -> Tree {
-    vault.refresh().await.unwrap();
-    let source = vault.sources()[0].source;
-    let mut tree = Tree::new();
-    let mut pending: Vec<Vec<Vec<u8>>> = vec![Vec::new()];
-    while let Some(directory) = pending.pop() {
-        for entry in vault.tree_entries(source, &directory).await.unwrap() {
-            let path = [directory.clone(), vec![entry.name.clone()]].concat();
-            let kind = match entry.node {
-                TreeNode::Directory { .. } => {
-                    pending.push(path.clone());
-                    Kind::Directory
-                }
-                TreeNode::Symlink { target } => Kind::Symlink(target),
-                TreeNode::File { .. } => {
-                    let file = vault.open_file(source, &path).await.unwrap();
-                    let content: Vec<Vec<u8>> = file.stream.try_collect().await.unwrap();
-                    Kind::File(content.concat())
-                }
-            };
-            tree.insert(path.join(&b'/'), (entry.mode, entry.mtime_ns, kind));
-        }
-    }
-    tree
-}
-
-/// Waits until the newest snapshot is what lies in the folder now, to the byte.
-pub(crate) async fn wait_until_equal(vault: &Vault, folder: &Path, agent: &Agent) {
-    let expected = on_disk(folder);
-    let mut last = Tree::new();
-    for _ in 0..300 {
-        vault.refresh().await.unwrap();
-        let has_snapshot = vault.sources().first().is_some_and(|source| source.newest.is_some());
-        if has_snapshot {
-            last = in_vault(vault).await;
-            if last == expected {
-                return;
-            }
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    }
-    let names = |tree: &Tree, other: &Tree| {
-        let differs = tree.iter().filter(|(path, entry)| other.get(*path) != Some(entry));
-        differs.map(|(path, _)| String::from_utf8_lossy(path).into_owned()).collect::<Vec<_>>()
-    };
-    let (only_disk, only_vault) = (names(&expected, &last), names(&last, &expected));
-    panic!("on the disk {only_disk:?}, in the vault {only_vault:?}; {}", agent.log());
 }
 
 /// A folder to back up.

@@ -2,7 +2,6 @@
 
 mod blob;
 mod coordinator;
-pub mod disk;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
