@@ -6,8 +6,8 @@
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark")]
 #![expect(clippy::cast_precision_loss, reason = "times and lengths are far below 2^52")]
 
-#[path = "../../tests/agent/support.rs"]
-#[expect(dead_code, reason = "shared with the tests")]
+#[path = "../../tests/agent/support/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "shared with the tests")]
 mod support;
 
 mod files;
@@ -18,7 +18,6 @@ mod table;
 use std::path::PathBuf;
 
 use clap::Parser;
-use measure::Cost;
 use opponents::KINDS;
 use table::Table;
 

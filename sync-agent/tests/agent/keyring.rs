@@ -71,7 +71,7 @@ async fn the_keyring_keeps_the_key_and_without_it_the_keys_do_not_open() {
     let session = Session::start().await;
     let keyring = session.keyring().await;
     let world = World::start(1).await;
-    let agent = Agent { bus: session.address.clone(), ..Agent::new() };
+    let agent = Agent::on_bus(&session.address);
     world.enrol(&agent).await;
     assert!(agent.state.path().join("device.keys").exists());
     assert!(!agent.state.path().join("seal.key").exists(), "the keyring has it");
@@ -92,13 +92,12 @@ async fn the_keyring_keeps_the_key_and_without_it_the_keys_do_not_open() {
 async fn a_service_waits_for_its_keyring() {
     let session = Session::start().await;
     let world = World::start(1).await;
-    let agent = Agent { bus: session.address.clone(), ..Agent::new() };
+    let agent = Agent::on_bus(&session.address);
     {
         let _keyring = session.keyring().await;
         world.enrol(&agent).await;
     }
-    let log = agent.state.path().join("log");
-    let _running = program::start(&agent.command(&["run"]), &log);
+    let _running = program::start(&agent.command(&["run"]), &agent.log_path());
     wait_until("it says why it waits", async || agent.log().contains("there is no keyring here")).await;
     let _keyring = session.keyring().await;
     wait_until("it runs", async || agent.log().contains("running")).await;
@@ -109,7 +108,7 @@ async fn a_keyring_may_be_declined() {
     let session = Session::start().await;
     let _keyring = session.keyring().await;
     let world = World::start(1).await;
-    let agent = Agent { bus: session.address.clone(), ..Agent::new() };
+    let agent = Agent::on_bus(&session.address);
     agent.configure("keyring = \"never\"");
     world.enrol(&agent).await;
     let key = fs::metadata(agent.state.path().join("seal.key")).unwrap();

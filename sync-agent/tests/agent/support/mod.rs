@@ -81,12 +81,17 @@ pub(crate) struct Agent {
     /// Elsewhere, so that it can be read whatever happens to the state.
     logs: TempDir,
     /// The address of its session's bus; without one it finds no keyring, whoever runs the test.
-    pub(crate) bus: String,
+    bus: String,
 }
 
 impl Agent {
     pub(crate) fn new() -> Self {
         Self::with(Arc::new(tempdir().unwrap()))
+    }
+
+    /// In a session with this bus.
+    pub(crate) fn on_bus(address: &str) -> Self {
+        Self { bus: address.to_owned(), ..Self::new() }
     }
 
     pub(crate) fn with(state: Arc<TempDir>) -> Self {
