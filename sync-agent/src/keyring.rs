@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 const APPLICATION: (&str, &str) = ("application", "triplicate-agent");
 const CONTENT_TYPE: &str = "text/plain";
 /// So long somebody may take to type the password of a locked keyring.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The keyring does not give or take a secret.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +26,7 @@ pub enum KeyringError {
     Locked,
     /// It does not do as the specification says.
     #[error("the keyring failed")]
-    Failed(#[source] Error),
+    Failed(#[source] Box<Error>),
 }
 
 impl From<Error> for KeyringError {
@@ -34,7 +34,7 @@ impl From<Error> for KeyringError {
         match error {
             Error::Unavailable => Self::Absent,
             Error::Locked | Error::Prompt | Error::PromptDisconnected => Self::Locked,
-            error => Self::Failed(error),
+            error => Self::Failed(Box::new(error)),
         }
     }
 }

@@ -17,8 +17,8 @@ pub(crate) struct Cost {
     pub(crate) client_cpu: f64,
     /// Of everything on the machine: servers, database, kernel.
     pub(crate) machine_cpu: f64,
-    /// The client's largest resident set, in bytes.
-    pub(crate) memory: u64,
+    /// The client's largest resident set, in megabytes.
+    pub(crate) memory_mb: f64,
     /// That went over loopback.
     pub(crate) sent: u64,
     /// By which what is stored grew, in bytes.
@@ -41,8 +41,8 @@ pub(crate) fn measure(command: &Command) -> Cost {
     let told = fs::read_to_string(file.path()).unwrap();
     let told: Vec<f64> = told.split_whitespace().map(|figure| figure.parse().unwrap()).collect();
     let [user, system, kibibytes] = told[..] else { panic!("time told {told:?}") };
-    let memory = kibibytes as u64 * 1024;
-    Cost { seconds, client_cpu: user + system, machine_cpu, memory, sent, stored: 0 }
+    let memory_mb = kibibytes * 1024.0 / 1e6;
+    Cost { seconds, client_cpu: user + system, machine_cpu, memory_mb, sent, stored: 0 }
 }
 
 /// Seconds that the processors were busy since the machine started.

@@ -12,7 +12,7 @@ const COLUMNS: [Column; 6] = [
     ("s", |cost| cost.seconds),
     ("CPU s, client", |cost| cost.client_cpu),
     ("CPU s, machine", |cost| cost.machine_cpu),
-    ("MB of memory, client", |cost| cost.memory as f64 / 1e6),
+    ("MB of memory, client", |cost| cost.memory_mb),
     ("MB stored", |cost| cost.stored as f64 / 1e6),
     ("MB over loopback", |cost| cost.sent as f64 / 1e6),
 ];

@@ -48,6 +48,8 @@ pub(super) enum Step {
 pub(super) struct Plan {
     pub(super) root: Root,
     pub(super) found: Findings,
+    /// A changed file has other names, which may lie beyond what was looked at.
+    pub(super) has_other_names: bool,
 }
 
 /// What a scan found.
@@ -65,8 +67,6 @@ pub(super) struct Findings {
     pub(super) settled: Vec<RowChange>,
     /// There are more changes than one snapshot takes: another follows.
     pub(super) has_more: bool,
-    /// A changed file has other names, which may lie beyond what was looked at.
-    pub(super) has_other_names: bool,
     /// What the snapshot will hold less of.
     removals: Vec<Step>,
     /// Entries are new or changed that `steps` has no room for.
@@ -119,8 +119,8 @@ impl Plan {
             }
         }
         found.let_removals_wait();
-        found.has_other_names = are_among(&found.steps, &root);
-        Ok(Self { root, found })
+        let has_other_names = are_among(&found.steps, &root);
+        Ok(Self { root, found, has_other_names })
     }
 
     /// Whether a person should say first that this was meant.

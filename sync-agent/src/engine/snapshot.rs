@@ -93,7 +93,7 @@ impl Backup {
             };
             out.is_elsewhere = before.place.is_some_and(|place| place != plan.root.place());
             out.hold = plan.hold(&self.index.folder(&source)?);
-            if (out.hold.is_some() || plan.found.has_other_names) && !out.is_full_scan {
+            if (out.hold.is_some() || plan.has_other_names) && !out.is_full_scan {
                 // What is gone from these paths may lie elsewhere by now, and what changed be seen elsewhere too.
                 work = Work::Everything { freshness: false };
                 continue;
@@ -195,7 +195,7 @@ impl Backup {
     /// Commits a plan; returns whether there is more to do.
     async fn commit(&self, plan: Plan, out: &mut BackedUp) -> Result<bool, EngineError> {
         let source = self.target.source;
-        let Plan { root, found } = plan;
+        let Plan { root, found, .. } = plan;
         let Findings { steps, notes, failures, counts, has_more, seen, settled, .. } = found;
         let place = root.place();
         let learned: Learned = Rc::default();
@@ -206,8 +206,7 @@ impl Backup {
         let base = if self.target.is_anew { newest() } else { before.seq };
         let repair = repair(before.damage.as_ref());
         let known = Some(self.known_chunks(&learned));
-        let pace = Some(pace(&self.limiter));
-        let target = TreeTarget { source, base, session, known, repair, pace };
+        let target = TreeTarget { source, base, session, known, repair, pace: Some(pace(&self.limiter)) };
         let mut rows = settled;
         let mut unreadable = 0;
         let mut own_notes = Vec::new();
