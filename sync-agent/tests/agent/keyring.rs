@@ -12,7 +12,7 @@ const PASSWORD: &str = "the keyring's password";
 
 /// As the usual session's, but that it starts no services by itself.
 const CONFIG: &str = "<busconfig><type>session</type><listen>ADDRESS</listen><policy context='default'>\
-    <allow send_destination='*'/><allow receive_type='method_call'/><allow own='*'/></policy></busconfig>";
+    <allow send_destination='*' eavesdrop='true'/><allow eavesdrop='true'/><allow own='*'/></policy></busconfig>";
 
 /// A bus and what a keyring keeps.
 struct Session {
@@ -38,7 +38,6 @@ impl Session {
     async fn keyring(&self) -> Keyring {
         let mut command = Command::new("gnome-keyring-daemon");
         command.args(["--foreground", "--unlock", "--components=secrets"]);
-        command.arg("--control-directory").arg(self.folder.path());
         command.env("DBUS_SESSION_BUS_ADDRESS", &self.address).env("HOME", self.folder.path());
         command.env("XDG_DATA_HOME", self.folder.path());
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -51,7 +50,12 @@ impl Session {
 
     fn has_keyring(&self) -> bool {
         let mut command = Command::new("dbus-send");
-        command.args(["--bus", &self.address, "--print-reply", "--dest=org.freedesktop.DBus", "/"]);
+        command.args([
+            &format!("--bus={}", self.address),
+            "--print-reply",
+            "--dest=org.freedesktop.DBus",
+            "/",
+        ]);
         command.args(["org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets"]);
         String::from_utf8(command.output().unwrap().stdout).unwrap().contains("boolean true")
     }
