@@ -22,11 +22,11 @@ pub(in crate::app) fn UnopenedVaults() -> Html {
         return html!();
     };
     let again = Action::new("Try again", reopen.submit.reform(|()| Reopen {}));
-    let onclose = Callback::from(move |()| is_read.set(true));
+    let dismiss = Action::new("Dismiss", Callback::from(move |()| is_read.set(true)));
     html!(
         <Section test="unopened-vaults">
             <div role="alert">
-                <Alert inline=true r#type={AlertType::Warning} title={TITLE} actions={vec![again]} {onclose}>
+                <Alert inline=true r#type={AlertType::Warning} title={TITLE} actions={vec![again, dismiss]}>
                     { for vaults.iter().map(line) }
                     <p>{ "Nothing was deleted, and everything else is as it was. Files that are still on the device are safe." }</p>
                     <p>
