@@ -28,13 +28,14 @@ pub async fn insert(
         Kind::SourceSettings => 7,
     };
     let received_ms = sqlx::query_scalar!(
-        r#"INSERT INTO commits (vault_id, seq, kind, source_id, hash, envelope, idempotency_key)
-           VALUES ($1, $2, $3, $4, $5, $6, $7)
+        r#"INSERT INTO commits (vault_id, seq, kind, source_id, device, hash, envelope, idempotency_key)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
            RETURNING (extract(epoch FROM received_at) * 1000)::bigint AS "received_ms!""#,
         vault.0,
         stored(i64::try_from(envelope.head.seq), "commits.seq")?,
         kind,
         source.map(|source| source.0),
+        envelope.head.device.as_ref().map(|device| device.as_bytes().as_slice()),
         &envelope.hash,
         envelope.as_bytes(),
         key.map(|key| key.as_bytes().as_slice()),

@@ -111,9 +111,7 @@ pub async fn list_statuses(
                       AND coalesce(n.received_at, s.since) < now() - make_interval(secs => $2) AS "overdue!"
            FROM sources s,
                 LATERAL (SELECT count(*) AS snapshots, max(seq) AS seq, max(received_at) AS received_at,
-                                -- Bytes 80 to 96 of an envelope name the device that signed it.
-                                coalesce((SELECT substring(envelope FROM 81 FOR 16) <> decode(repeat('00', 16), 'hex')
-                                          FROM commits WHERE source_id = s.id AND kind = 1
+                                coalesce((SELECT device IS NOT NULL FROM commits WHERE source_id = s.id AND kind = 1
                                           ORDER BY seq DESC LIMIT 1), false) AS by_device
                          FROM commits WHERE source_id = s.id AND kind = 1) n
            WHERE s.vault_id = $1 ORDER BY s.public_id"#,
