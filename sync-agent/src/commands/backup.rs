@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Context, Failure, absolute, status};
+use super::{Context, Failure, folders};
 use crate::control::{Answer, BackupReport, Reply, Request};
 use crate::exit::Exit;
 use crate::output::size;
@@ -23,16 +23,8 @@ pub struct Args {
 
 /// Backs up one folder after the other; one that fails keeps no other from it.
 pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
-    let paths = match &args.path {
-        Some(path) => vec![absolute(path)?],
-        None => status::report(context).await?.folders.into_iter().map(|folder| folder.path).collect(),
-    };
-    if paths.is_empty() {
-        let message = "no folder is backed up yet: add one with `triplicate-agent folders add`".to_owned();
-        return Err(Failure { exit: Exit::Failed, message });
-    }
     let mut worst = Exit::Ok;
-    for path in paths {
+    for path in folders::chosen(args.path.as_deref(), context).await? {
         let item = path.display().to_string();
         let ended = tokio::select! {
             ended = back_up(context, path) => ended,

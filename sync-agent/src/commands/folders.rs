@@ -98,6 +98,22 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     Ok(Exit::Ok)
 }
 
+/// The folder that was named, or all of them; there is at least one.
+///
+/// # Errors
+/// If there is none, or the agent does not say.
+pub(super) async fn chosen(path: Option<&Path>, context: &Context) -> Result<Vec<PathBuf>, Failure> {
+    if let Some(path) = path {
+        return Ok(vec![absolute(path)?]);
+    }
+    let folders = status::report(context).await?.folders;
+    if folders.is_empty() {
+        let message = "no folder is backed up yet: add one with `triplicate-agent folders add`".to_owned();
+        return Err(Failure { exit: Exit::Failed, message });
+    }
+    Ok(folders.into_iter().map(|folder| folder.path).collect())
+}
+
 fn patterns(mut patterns: Vec<String>, files: &[PathBuf]) -> anyhow::Result<Vec<String>> {
     use anyhow::Context as _;
     for file in files {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::{Context, Failure, absolute, status};
+use super::{Context, Failure, folders};
 use crate::control::{Answer, ProofReport, Request};
 use crate::exit::Exit;
 use crate::output::size;
@@ -29,12 +29,8 @@ pub struct Args {
 
 /// Proves one folder after the other; one that fails keeps no other from it.
 pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
-    let paths = match &args.path {
-        Some(path) => vec![absolute(path)?],
-        None => status::report(context).await?.folders.into_iter().map(|folder| folder.path).collect(),
-    };
     let mut worst = Exit::Ok;
-    for path in paths {
+    for path in folders::chosen(args.path.as_deref(), context).await? {
         let item = path.display().to_string();
         let asked = tokio::select! {
             asked = context.ask(Request::Prove(path), |_| {}) => asked,

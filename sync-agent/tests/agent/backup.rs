@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use serde_json::Value;
 use testkit::wait_until;
 
-use crate::support::{Folder, World, in_vault, noise, on_disk, wait_until_equal};
+use crate::support::{Agent, Folder, World, in_vault, noise, on_disk, wait_until_equal};
 
 #[tokio::test]
 async fn a_backup_holds_every_kind_of_entry_as_it_was_and_an_unchanged_folder_makes_no_other() {
@@ -102,14 +102,20 @@ fn folder_of_many() -> Folder {
     folder
 }
 
-#[tokio::test]
-async fn a_mass_deletion_waits_for_a_person_and_goes_on_when_confirmed() {
-    let world = World::start(2).await;
+/// An agent, and a folder of many that it backed up, of which one file is left.
+async fn backed_up_and_mostly_gone(world: &World) -> (Agent, Folder) {
     let agent = world.admit().await;
     let folder = folder_of_many();
     agent.add(folder.path()).await;
     agent.json(&["backup"]).await;
     fs::remove_dir_all(folder.join("many")).unwrap();
+    (agent, folder)
+}
+
+#[tokio::test]
+async fn a_mass_deletion_waits_for_a_person_and_goes_on_when_confirmed() {
+    let world = World::start(2).await;
+    let (agent, folder) = backed_up_and_mostly_gone(&world).await;
     let output = agent.run(&["backup"]).await;
     assert_eq!(output.status.code(), Some(1));
     let errors = String::from_utf8(output.stderr).unwrap();
@@ -226,11 +232,7 @@ async fn the_web_app_answers_only_what_is_still_asked() {
     use client::message::{ToDevice, Vanished};
 
     let world = World::start(2).await;
-    let agent = world.admit().await;
-    let folder = folder_of_many();
-    agent.add(folder.path()).await;
-    agent.json(&["backup"]).await;
-    fs::remove_dir_all(folder.join("many")).unwrap();
+    let (agent, folder) = backed_up_and_mostly_gone(&world).await;
     let _running = agent.start().await;
     wait_until("it asks", async || agent.folder().await["activity"]["activity"] == "held").await;
     let device = world.owner.devices(&[]).await.unwrap()[0].device;

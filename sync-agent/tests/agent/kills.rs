@@ -7,7 +7,7 @@ use std::time::Duration;
 use client::{At, SnapshotRef, TreeNode};
 use testkit::disk::{Disk, may_mount};
 use testkit::long::scale;
-use testkit::{tempdir, wait_until};
+use testkit::{Process, tempdir, wait_until};
 
 use crate::support::{Agent, Folder, Weather, World, entries, noise, wait_until_equal};
 
@@ -41,6 +41,24 @@ async fn check_every_snapshot(world: &World, agent: &Agent, versions: &[[u8; 32]
     agent.json(&["check", "--read-data"]).await;
 }
 
+/// Starts the agent, and lets the weather rage for as long as it is to live; in every third life a large file is on its
+/// way at the end.
+async fn live(
+    agent: &Agent,
+    folder: &Folder,
+    weather: &mut Weather,
+    life: u64,
+    versions: &mut Vec<[u8; 32]>,
+) -> Process {
+    let running = agent.start().await;
+    if life.is_multiple_of(3) {
+        versions.push(save_large(folder, life));
+    }
+    weather.rage(20).await;
+    tokio::time::sleep(Duration::from_millis(weather.dice.roll(3_000))).await;
+    running
+}
+
 #[tokio::test]
 async fn an_agent_that_is_killed_again_and_again_never_shows_half_a_snapshot_and_ends_equal() {
     let world = World::start(2).await;
@@ -51,12 +69,7 @@ async fn an_agent_that_is_killed_again_and_again_never_shows_half_a_snapshot_and
     weather.fill(60);
     let mut versions = Vec::new();
     for kill in 0..scale(10, 100) {
-        let running = agent.start().await;
-        if kill % 3 == 0 {
-            versions.push(save_large(&folder, kill));
-        }
-        weather.rage(20).await;
-        tokio::time::sleep(Duration::from_millis(weather.dice.roll(3_000))).await;
+        let running = live(&agent, &folder, &mut weather, kill, &mut versions).await;
         // SIGKILL.
         drop(running);
     }
@@ -111,12 +124,7 @@ async fn a_power_cut_of_the_state_folder_loses_no_backup_and_breaks_no_agent() {
     weather.fill(60);
     let mut versions = Vec::new();
     for cut in 0..scale(5, 50) {
-        let running = agent.start().await;
-        if cut % 3 == 0 {
-            versions.push(save_large(&folder, cut));
-        }
-        weather.rage(20).await;
-        tokio::time::sleep(Duration::from_millis(weather.dice.roll(3_000))).await;
+        let running = live(&agent, &folder, &mut weather, cut, &mut versions).await;
         disk.cut_power();
         drop(running);
         disk.unmount();
