@@ -115,6 +115,15 @@ fn categories(categories: &[Tally; 7], total: Tally) -> Html {
     )
 }
 
+/// Only an agent restores by itself to see whether it can.
+fn proven(source: &message::Source, proven_ms: Option<u64>) -> String {
+    match (proven_ms, &source.device) {
+        (Some(ms), _) => moment(ms as f64),
+        (None, Some(_)) => "not yet".to_owned(),
+        (None, None) => "only agents do this".to_owned(),
+    }
+}
+
 fn sources(overview: &message::Overview) -> Html {
     let row = |source: &message::Source| {
         let status = overview.status.sources.iter().find(|status| status.source == source.source);
@@ -134,7 +143,7 @@ fn sources(overview: &message::Overview) -> Html {
                     }
                 </td>
                 <td class="pf-v6-c-table__td" data-label="Proven">
-                    { status.and_then(|status| status.proven_ms).map_or_else(|| "not yet".to_owned(), |ms| moment(ms as f64)) }
+                    { proven(source, status.and_then(|status| status.proven_ms)) }
                 </td>
             </tr>
         )
@@ -144,7 +153,7 @@ fn sources(overview: &message::Overview) -> Html {
             <thead class="pf-v6-c-table__thead">
                 <tr class="pf-v6-c-table__tr">
                     { for ["Source", "Holds", "Stored, one copy", "Last backup", "Proven"].map(|name| html!(
-                        <th class="pf-v6-c-table__th" scope="col">{ name }</th>
+                        <th class="pf-v6-c-table__th pf-m-wrap" scope="col">{ name }</th>
                     )) }
                 </tr>
             </thead>
