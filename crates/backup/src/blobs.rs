@@ -17,6 +17,36 @@ pub trait BlobSource {
 
     /// The authenticated kind, which is one of `expected`, and the content of a blob.
     async fn get(&self, id: &BlobId, expected: &[BlobKind]) -> Result<(BlobKind, Vec<u8>), Self::Error>;
+
+    /// Tells that these tree blobs, at most [`PREFETCH_MAX`], are asked for next, one by one. A source that is far away
+    /// gets them together. What it cannot get, [`Self::get`] tells.
+    async fn prefetch(&self, ids: &[BlobId]);
+}
+
+/// Tree blobs that are announced together.
+pub const PREFETCH_MAX: usize = 64;
+
+/// Announces what is asked for one by one, some at a time.
+pub(crate) struct Ahead<'a, S> {
+    source: &'a S,
+    ids: Vec<BlobId>,
+    asked: usize,
+}
+
+impl<'a, S: BlobSource> Ahead<'a, S> {
+    /// Of these blobs, in the order in which they are asked for.
+    pub(crate) fn new(source: &'a S, ids: impl IntoIterator<Item = BlobId>) -> Self {
+        Self { source, ids: ids.into_iter().collect(), asked: 0 }
+    }
+
+    /// The next of them is asked for.
+    pub(crate) async fn step(&mut self) {
+        if self.asked.is_multiple_of(PREFETCH_MAX) {
+            let next = self.ids.iter().skip(self.asked).take(PREFETCH_MAX).copied().collect::<Vec<_>>();
+            self.source.prefetch(&next).await;
+        }
+        self.asked += 1;
+    }
 }
 
 /// Where tree blobs go: to be compressed, sealed and stored.

@@ -10,7 +10,7 @@ use crypto::blob::BlobKind;
 use protocol::id::BlobId;
 use protocol::refs::Reference;
 
-use crate::blobs::{BlobSource, TreeError, get_one};
+use crate::blobs::{Ahead, BlobSource, TreeError, get_one};
 use crate::content::Content;
 use crate::directory::Directory;
 use crate::entry::{Entry, Node};
@@ -97,8 +97,10 @@ impl<S: BlobSource> Counter<'_, S> {
     /// Counts these directories with their pages, files and chunk lists, and returns their subdirectories.
     async fn count_level(&mut self, trees: Counts) -> Result<Counts, TreeError<S::Error>> {
         let mut beneath = Beneath::default();
+        let mut ahead = Ahead::new(self.source, trees.0.keys().copied());
         for (tree, count) in trees.0 {
             self.total.add(&tree, count)?;
+            ahead.step().await;
             match read_tree_blob(self.source, &tree).await? {
                 TreeBlob::Plain(directory) => self.count_entries(&directory.entries, count, &mut beneath)?,
                 TreeBlob::Paged(index) => {
@@ -108,14 +110,19 @@ impl<S: BlobSource> Counter<'_, S> {
                 }
             }
         }
-        for (page, count) in std::mem::take(&mut beneath.pages).0 {
+        let pages = std::mem::take(&mut beneath.pages).0;
+        let mut ahead = Ahead::new(self.source, pages.keys().copied());
+        for (page, count) in pages {
             self.total.add(&page, count)?;
+            ahead.step().await;
             let raw = get_one(self.source, &page, BlobKind::Directory).await?;
             let directory = Directory::decode(&raw).map_err(TreeError::malformed(&page))?;
             self.count_entries(&directory.entries, count, &mut beneath)?;
         }
+        let mut ahead = Ahead::new(self.source, beneath.lists.0.keys().copied());
         for (list, count) in beneath.lists.0 {
             self.total.add(&list, count)?;
+            ahead.step().await;
             for chunk in read_chunk_list(self.source, &list).await? {
                 self.total.add(&chunk.id, count)?;
             }

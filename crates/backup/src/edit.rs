@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use protocol::id::BlobId;
 
-use crate::blobs::{BlobSink, BlobSource, TreeError};
+use crate::blobs::{Ahead, BlobSink, BlobSource, TreeError};
 use crate::build::{WrittenDirectory, rewrite_directory, sum_totals};
 use crate::entry::{Entry, Metadata, Node};
 use crate::name::{Name, PATH_DEPTH_MAX};
@@ -108,6 +108,11 @@ impl Plan {
         Some(())
     }
 
+    /// The directory that is read to make changes beneath this entry.
+    fn subtree(&self, before: &Entry) -> Option<BlobId> {
+        before.tree().filter(|_| self.own.is_none() && !self.children.is_empty())
+    }
+
     /// What was to happen at that path and beneath it before does not matter any more.
     fn replace(&mut self, name: Name, own: Own) {
         self.children.insert(name, Plan { own: Some(own), ..Plan::default() });
@@ -132,8 +137,13 @@ impl<S: BlobSource, K: BlobSink<Error = S::Error>> Editor<'_, S, K> {
         };
         let mut entries: BTreeMap<Name, Entry> =
             old.entries.iter().map(|entry| (entry.name.clone(), entry.clone())).collect();
+        let subtrees = plans.iter().filter_map(|(name, plan)| plan.subtree(entries.get(name)?));
+        let mut ahead = Ahead::new(self.source, subtrees);
         for (name, plan) in plans {
             let before = entries.remove(&name);
+            if before.as_ref().is_some_and(|before| plan.subtree(before).is_some()) {
+                ahead.step().await;
+            }
             if let Some(after) = self.edit_entry(name.clone(), before, plan).await? {
                 entries.insert(name, after);
             }

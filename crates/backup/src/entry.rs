@@ -96,6 +96,14 @@ impl Metadata {
 }
 
 impl Entry {
+    /// Of a directory, the blob with its entries.
+    pub(crate) fn tree(&self) -> Option<BlobId> {
+        match &self.node {
+            Node::Directory { tree, .. } => Some(*tree),
+            Node::File { .. } | Node::Symlink { .. } => None,
+        }
+    }
+
     /// An entry without extended attributes.
     pub fn new(name: Name, mode: u32, mtime_ns: i64, node: Node) -> Self {
         Self { name, mode, mtime_ns, node, xattrs: BTreeMap::new(), extensions: Vec::new() }

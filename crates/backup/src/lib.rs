@@ -26,7 +26,7 @@ mod split;
 mod totals;
 mod walk;
 
-pub use blobs::{BlobSink, BlobSource, TreeError};
+pub use blobs::{BlobSink, BlobSource, PREFETCH_MAX, TreeError};
 pub use build::{WrittenDirectory, write_content, write_directory};
 pub use category::Category;
 pub use chunker::{Chunker, MAX_CHUNK_LEN, MIN_CHUNK_LEN};

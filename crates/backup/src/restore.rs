@@ -3,7 +3,7 @@
 use crypto::blob::BlobKind;
 use protocol::id::BlobId;
 
-use crate::blobs::{BlobSource, TreeError, get_one};
+use crate::blobs::{Ahead, BlobSource, TreeError, get_one};
 use crate::content::{ChunkRef, Content, INLINE_CHUNKS_MAX, sum_of_chunks};
 use crate::directory::ChunkList;
 use crate::format::rule;
@@ -44,7 +44,9 @@ pub async fn plan_file<S: BlobSource>(
     };
     let mut chunks = Vec::new();
     let mut sum = 0;
+    let mut ahead = Ahead::new(source, lists.iter().copied());
     for (id, position) in lists.iter().zip(1..) {
+        ahead.step().await;
         let list = read_chunk_list(source, id).await?;
         sum += sum_of_chunks(&list).map_err(TreeError::malformed(id))?;
         chunks.extend(list);

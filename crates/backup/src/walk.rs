@@ -5,7 +5,7 @@ use std::vec;
 use crypto::blob::BlobKind;
 use protocol::id::BlobId;
 
-use crate::blobs::{BlobSource, TreeError, get_one};
+use crate::blobs::{Ahead, BlobSource, TreeError, get_one};
 use crate::build::sum_totals;
 use crate::directory::{Directory, PageIndex, PageRow};
 use crate::entry::{Entry, Node};
@@ -62,7 +62,9 @@ pub(crate) async fn read_stored<S: BlobSource>(
         TreeBlob::Paged(index) => index,
     };
     let mut entries = Vec::new();
+    let mut ahead = Ahead::new(source, index.rows.iter().map(|row| row.page));
     for (at, row) in index.rows.iter().enumerate() {
+        ahead.step().await;
         let next = index.rows.get(at + 1);
         entries.extend(read_page(source, row, next).await?.entries);
     }
@@ -157,10 +159,17 @@ pub struct Walk<'a, S> {
     source: &'a S,
     /// The directory that is entered next.
     pending: Option<Pending>,
-    /// What is left of the directories being walked, outermost first.
-    levels: Vec<vec::IntoIter<Entry>>,
+    /// The directories being walked, outermost first.
+    levels: Vec<Level<'a, S>>,
     /// Their names, but for the root.
     path: Vec<Name>,
+}
+
+struct Level<'a, S> {
+    /// What is left of it.
+    entries: vec::IntoIter<Entry>,
+    /// Its subdirectories.
+    ahead: Ahead<'a, S>,
 }
 
 struct Pending {
@@ -185,7 +194,7 @@ impl<'a, S: BlobSource> Walk<'a, S> {
             self.enter(pending).await?;
         }
         while let Some(level) = self.levels.last_mut() {
-            let Some(entry) = level.next() else {
+            let Some(entry) = level.entries.next() else {
                 self.levels.pop();
                 self.path.pop();
                 continue;
@@ -200,6 +209,9 @@ impl<'a, S: BlobSource> Walk<'a, S> {
     }
 
     async fn enter(&mut self, Pending { tree, claim }: Pending) -> Result<(), TreeError<S::Error>> {
+        if let Some(parent) = self.levels.last_mut() {
+            parent.ahead.step().await;
+        }
         let entries = read_directory(self.source, &tree).await?;
         if self.levels.len() == PATH_DEPTH_MAX && !entries.is_empty() {
             return Err(TreeError::TooDeep);
@@ -210,7 +222,8 @@ impl<'a, S: BlobSource> Walk<'a, S> {
                 .map_err(TreeError::malformed(&tree))?;
             self.path.push(name);
         }
-        self.levels.push(entries.into_iter());
+        let ahead = Ahead::new(self.source, entries.iter().filter_map(Entry::tree));
+        self.levels.push(Level { entries: entries.into_iter(), ahead });
         Ok(())
     }
 }

@@ -13,10 +13,12 @@ use crate::sign::Author;
 use crate::vault::VaultKeys;
 
 mod body;
+mod purge;
 mod settings;
 mod snapshot;
 
 pub use body::{Body, BodyError};
+pub use purge::{Purge, PurgedPath};
 pub use settings::{DeviceName, Settings, Source, SourceSettings};
 pub use snapshot::Snapshot;
 
@@ -71,6 +73,10 @@ pub enum NewBody<'a> {
     SourceClosed(SourceId),
     /// The settings of the whole vault.
     Settings(&'a Settings),
+    /// Snapshots are kept no longer.
+    Forget,
+    /// Blobs are deleted for good.
+    Purge(&'a Purge),
     /// The settings of one source.
     SourceSettings {
         /// The source.
@@ -88,6 +94,8 @@ impl NewBody<'_> {
             }
             Self::SourceClosed(source) => (Kind::SourceClosed, Some(source)),
             Self::Settings(_) => (Kind::Settings, None),
+            Self::Forget => (Kind::Forget, None),
+            Self::Purge(_) => (Kind::Purge, None),
             Self::SourceSettings { source, .. } => (Kind::SourceSettings, Some(source)),
         }
     }
@@ -95,8 +103,9 @@ impl NewBody<'_> {
     fn encode(self) -> Vec<u8> {
         match self {
             Self::Snapshot { body, .. } => body.encode(),
-            Self::SourceClosed(_) => body::encode_closed(),
+            Self::SourceClosed(_) | Self::Forget => body::encode_empty(),
             Self::Settings(body) => body.encode(),
+            Self::Purge(body) => body.encode(),
             Self::SourceSettings { body, .. } => body.encode(),
         }
     }

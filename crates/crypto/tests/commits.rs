@@ -88,7 +88,7 @@ fn foreign_commit(kind: Kind, body: &[u8]) -> CommitEnvelope {
     let head = CommitHead {
         kind,
         vault: vault(),
-        source: (kind != Kind::Settings).then(|| source(1)),
+        source: (!matches!(kind, Kind::Settings | Kind::Forget | Kind::Purge)).then(|| source(1)),
         seq: 1,
         prev: [5; 32],
         device: None,
@@ -135,6 +135,24 @@ fn a_snapshot_of_the_least_fields_opens() {
     let opened = open(&foreign_commit(COMPLETE, &Value::Map(snapshot_fields()).encode())).expect("it opens");
     let Body::Snapshot(opened) = opened else { panic!("a snapshot") };
     assert_eq!((opened.label, opened.unreadable_files, opened.partial), (None, 0, false));
+}
+
+#[test]
+fn what_takes_out_of_history_and_breaks_the_format_is_unreadable() {
+    let path = || Value::Array(vec![Value::bytes([1; 16]), Value::bytes(b"a/b")]);
+    let fields = || vec![(0, Value::Uint(1)), (1, Value::Array(vec![path()])), (2, Value::Uint(7))];
+    let opened = open(&foreign_commit(Kind::Purge, &Value::Map(fields()).encode())).expect("it opens");
+    assert!(matches!(opened, Body::Purge(purge) if purge.paths.len() == 1 && purge.purged_ms == 7));
+    for missing in 0..3 {
+        let rest = fields().into_iter().filter(|(key, _)| *key != missing).collect();
+        assert_unreadable(Kind::Purge, &Value::Map(rest), "a field is missing");
+    }
+    let zeros = Value::Array(vec![Value::bytes([0; 16]), Value::bytes(b"a")]);
+    assert_unreadable(Kind::Purge, &with(fields(), 1, Value::Array(vec![zeros])), "a source of zeros");
+    assert_unreadable(Kind::Purge, &with(fields(), 1, Value::Array(vec![Value::bytes(b"a")])), "no pair");
+    assert_unreadable(Kind::Purge, &with(fields(), 3, Value::Uint(1)), "unknown key below 64");
+    assert_unreadable(Kind::Forget, &Value::Map(fields()), "a body where there is none");
+    assert_unreadable(Kind::Forget, &Value::Map(vec![(0, Value::Uint(2))]), "version 2");
 }
 
 #[test]

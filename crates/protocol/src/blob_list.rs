@@ -76,6 +76,23 @@ pub fn unpack_stored(bytes: &Base64) -> Result<Vec<StoredBlob>, BlobListError> {
     Ok(blobs)
 }
 
+/// Reads one part of an inventory, `(id, size, generation)*` of any number: ids ascend and begin with the part's byte.
+///
+/// # Errors
+/// [`BlobListError`] naming the rule that is broken.
+pub fn unpack_inventory(part: u8, bytes: &[u8]) -> Result<Vec<StoredBlob>, BlobListError> {
+    let blobs = unpack(bytes, read_stored)?;
+    let blobs =
+        blobs.into_iter().collect::<Option<Vec<_>>>().ok_or(BlobListError("a zero id or generation"))?;
+    if blobs.iter().any(|blob| blob.id.as_bytes()[0] != part) {
+        return Err(BlobListError("an id of another part"));
+    }
+    if blobs.windows(2).any(|pair| pair[0].id >= pair[1].id) {
+        return Err(BlobListError("ids that do not ascend"));
+    }
+    Ok(blobs)
+}
+
 /// Packs ids.
 pub fn pack_ids(ids: &[BlobId]) -> Base64 {
     Base64(ids.iter().flat_map(|id| *id.as_bytes()).collect())

@@ -6,9 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Base64, Reader};
-use crate::id::IdempotencyKey;
+use crate::id::{IdempotencyKey, UploadId};
 
-/// Adds a commit that needs no upload session: settings.
+/// Adds a commit that needs no upload session: any but a snapshot.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AppendCommitRequest {
@@ -16,6 +16,13 @@ pub struct AppendCommitRequest {
     pub envelope: Base64,
     /// Chosen by the client; the same key gets the same answer again.
     pub key: IdempotencyKey,
+    /// The list in clear beside the envelope, of those that have one: [`crate::snapshots::pack`] of what is forgotten,
+    /// [`crate::purge::pack`] of what is purged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<Base64>,
+    /// The upload session in which that list was staged instead, of a purge of more blobs than the list takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged: Option<UploadId>,
 }
 
 /// The answer is not a list of envelopes.

@@ -33,6 +33,8 @@ codes! {
     InvalidGrant = 403;
     /// Not this caller's to do.
     Forbidden = 403;
+    /// The session may do this only shortly after the passphrase was proven in it.
+    StepUpRequired = 403;
     /// The device is unknown, was revoked, or its certificate is not in force.
     NotAdmitted = 403;
     /// The setup link or invitation is wrong or used.
@@ -53,6 +55,8 @@ codes! {
     ChainConflict = 409;
     /// Blobs that the commit needs are not durable yet; `missing` lists them.
     BlobsMissing = 409;
+    /// The only copies of some blobs would go.
+    LastCopies = 409;
     /// The upload session ended.
     UploadExpired = 410;
     /// Larger than the route takes.
@@ -71,6 +75,8 @@ codes! {
     InsufficientZones = 503;
     /// The node's disk is full.
     InsufficientStorage = 507;
+    /// The account holds as much as the operator lets it.
+    QuotaExceeded = 507;
 }
 
 /// The body of every answer that is not a success.

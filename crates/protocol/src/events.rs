@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{EnrolmentId, VaultId};
 use crate::messages::Message;
-use crate::nodes::NodeStatus;
+use crate::nodes::{ClusterStatus, NodeStatus};
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ pub enum Event {
     Nodes {
         /// In order of zone and URL.
         nodes: Vec<NodeStatus>,
+        /// How the blobs of all are.
+        cluster: ClusterStatus,
     },
     /// One of the caller's vaults has a new head.
     Head {

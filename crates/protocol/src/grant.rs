@@ -1,4 +1,4 @@
-//! Grants: what a coordinator allows a client to do on one node. Carried as PASETO v4.public tokens, which only the
+//! Grants: what a coordinator allows a client, or itself, to do on one node. Carried as PASETO v4.public tokens, which only the
 //! servers can issue and verify; for clients they are opaque text.
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,14 @@ pub enum Operation {
     Put,
     /// Read blobs.
     Get,
+    /// Fetch blobs from another node and store them.
+    Pull,
+    /// Delete blobs up to a generation.
+    Delete,
+    /// Prove that blobs are there, by hashing them with a nonce.
+    Audit,
+    /// List what is there; its list of blobs is empty.
+    Inventory,
 }
 
 impl Operation {
@@ -22,6 +30,10 @@ impl Operation {
         match self {
             Self::Put => 1,
             Self::Get => 2,
+            Self::Pull => 3,
+            Self::Delete => 4,
+            Self::Audit => 5,
+            Self::Inventory => 6,
         }
     }
 
@@ -29,6 +41,10 @@ impl Operation {
         match byte {
             1 => Some(Self::Put),
             2 => Some(Self::Get),
+            3 => Some(Self::Pull),
+            4 => Some(Self::Delete),
+            5 => Some(Self::Audit),
+            6 => Some(Self::Inventory),
             _ => None,
         }
     }

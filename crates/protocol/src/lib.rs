@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod accounts;
+pub mod audit_log;
 pub mod blob_list;
 pub mod blobs;
 pub mod bytes;
@@ -20,14 +21,17 @@ pub mod events;
 pub mod grant;
 pub mod id;
 pub mod limits;
+pub mod maintenance;
 pub mod messages;
 pub mod nodes;
+pub mod purge;
 pub mod receipt;
 pub mod refs;
 pub mod routes;
 pub mod sessions;
 pub mod signature;
 pub mod signed_request;
+pub mod snapshots;
 pub mod sources;
 pub mod uploads;
 pub mod vaults;

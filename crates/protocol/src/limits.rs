@@ -16,6 +16,12 @@ pub const RECEIPTS_MAX: usize = 256;
 pub const REFS_PAGE_MAX: usize = 10_000;
 /// Pages of references in one upload session.
 pub const REFS_PAGES_MAX: u32 = 10_000;
+/// Snapshots that one commit forgets.
+pub const FORGET_SNAPSHOTS_MAX: usize = 10_000;
+/// Blobs in the list beside a commit that purges them, or in one staged page of it.
+pub const PURGE_BLOBS_MAX: usize = 10_000;
+/// Staged pages of blobs that one commit purges.
+pub const PURGE_PAGES_MAX: u32 = 1000;
 /// Bytes of one commit envelope.
 pub const COMMIT_BYTES_MAX: usize = 1 << 20;
 /// Bytes of commits in one answer, beyond which the client asks again.
@@ -49,6 +55,10 @@ pub const JSON_BYTES_MAX: usize = 4 << 20;
 pub const BATCH_HEADER_BYTES_MAX: usize = 256 << 10;
 /// Bytes of a grant token.
 pub const GRANT_BYTES_MAX: usize = 2048;
+/// Blobs of a kind that are counted to tell people how the cluster is.
+pub const COUNTED_BLOBS_MAX: u64 = 10_000;
+/// Entries of the audit log in one answer.
+pub const AUDIT_PAGE_MAX: usize = 100;
 /// Copies of a blob.
 pub const REPLICAS_MAX: usize = 8;
 /// How long a grant is valid, in seconds.
@@ -73,6 +83,8 @@ pub const KDF_ITERATIONS_DEFAULT: u32 = 1_000_000;
 pub const SESSION_IDLE_SECONDS: u64 = 12 * 3600;
 /// A web session ends this long after sign-in, in seconds.
 pub const SESSION_SECONDS: u64 = 7 * 24 * 3600;
+/// What needs a fresh proof of the passphrase needs one that is not older, in seconds.
+pub const STEP_UP_SECONDS: u64 = 5 * 60;
 /// How long an enrolment is open, in seconds. The web app closes its own after ten minutes.
 pub const ENROLMENT_SECONDS: u64 = 15 * 60;
 /// Enrolments of one account that are open at a time.
@@ -85,6 +97,8 @@ pub const MESSAGE_BYTES_MAX: usize = 64 << 10;
 pub const MESSAGE_SECONDS: u64 = 120;
 /// Messages to and from one device that are kept for passing on at a time.
 pub const MESSAGES_MAX: usize = 1000;
+/// How long everything of the source of browser uploads is kept, whatever its policy, in seconds.
+pub const UPLOADS_KEPT_SECONDS: u64 = 30 * 24 * 3600;
 /// A device session ends after this long, in seconds.
 pub const DEVICE_SESSION_SECONDS: u64 = 15 * 60;
 /// A device's source without a new snapshot for this long is overdue, in seconds; a quiet one has one a day.

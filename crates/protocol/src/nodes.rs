@@ -79,6 +79,27 @@ pub struct HeartbeatRequest {
     pub sync_p99_us: u64,
     /// The node's clock, in Unix milliseconds.
     pub time_ms: u64,
+    /// [`crate::blob_list::pack_stored`] of blobs found damaged or gone: the node has them no more. Repeated until a
+    /// heartbeat that names them was answered.
+    #[serde(default)]
+    pub damaged: Base64,
+    /// How far the node is with reading everything that it holds.
+    #[serde(default)]
+    pub scrub: Scrub,
+}
+
+/// A node reads everything that it holds again and again, so that damage is found while other copies are good.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scrub {
+    /// Bytes read in the round under way.
+    pub done_bytes: u64,
+    /// Bytes that the round began with.
+    pub total_bytes: u64,
+    /// When the last whole round ended, in Unix milliseconds.
+    pub finished_ms: Option<u64>,
+    /// Damaged records found since the store was made.
+    pub damaged: u64,
 }
 
 /// The coordinator's answer to a heartbeat.
@@ -104,6 +125,14 @@ pub enum NodeState {
     Down,
     /// Up, and refuses writes.
     ReadOnly,
+    /// Silent for 15 minutes: its copies are replaced.
+    Out,
+    /// The operator wants it empty: gets nothing new, and its copies are replaced while it still serves them.
+    Draining,
+    /// Every blob that it had has enough copies elsewhere: it may be switched off.
+    Drained,
+    /// Removed by the operator, for good.
+    Gone,
 }
 
 /// The nodes that nodes may talk to, and the web origins that may talk to them. No URL ever comes from a request.
@@ -167,6 +196,54 @@ impl SignedDirectory {
 pub struct NodesResponse {
     /// In order of zone and URL.
     pub nodes: Vec<NodeStatus>,
+    /// How the blobs of all are.
+    pub cluster: ClusterStatus,
+}
+
+/// How the blobs of the cluster are, for people. Of each kind, at most
+/// [`COUNTED_BLOBS_MAX`](crate::limits::COUNTED_BLOBS_MAX) are counted: that many means as many or more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterStatus {
+    /// Copies that there should be of a blob.
+    pub replicas: u32,
+    /// Zones below which a blob is at risk.
+    pub write_zones: u32,
+    /// Blobs that are known to lack copies; more are made of them.
+    pub lacking: u64,
+    /// Of these: at risk.
+    pub at_risk: u64,
+    /// Of these: without a copy that can be read at the moment.
+    pub unreadable: u64,
+    /// Of those that lack copies: for want of a zone with room.
+    pub without_zone: u64,
+    /// Blobs with a copy too many.
+    pub surplus: u64,
+    /// Blobs whose copy in a full zone is to move to an emptier one.
+    pub moving: u64,
+    /// Whole percent of its capacity by which the fullest zone is fuller than the emptiest; 0 while a node is silent.
+    pub spread_percent: u32,
+    /// Nothing but last copies is repaired for now, because so many nodes fell silent at about the same time that it is
+    /// rather the network.
+    pub is_held_back: bool,
+    /// How long the blobs that lack copies take at the present rate, if there is one; those that are counted.
+    pub eta_seconds: Option<u64>,
+}
+
+/// What goes if a node is removed now: blobs that something still needs, by their copies elsewhere that can be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovalResponse {
+    /// Blobs that are nowhere else: they would be lost.
+    pub lost: u64,
+    /// Blobs that would be left in one zone.
+    pub single: u64,
+}
+
+/// Removes a node for good.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveNodeRequest {
+    /// Also if the only copies of some blobs go with it.
+    pub force: bool,
 }
 
 /// One node, for people.
@@ -184,8 +261,8 @@ pub struct NodeStatus {
     pub medium: Medium,
     /// Its state.
     pub state: NodeState,
-    /// Why it refuses writes.
-    pub read_only_reason: Option<String>,
+    /// Why it refuses writes, or why its word is not believed.
+    pub reason: Option<String>,
     /// Size of the medium in bytes.
     pub capacity_bytes: u64,
     /// Free bytes above the reserve.
@@ -196,6 +273,8 @@ pub struct NodeStatus {
     pub blobs: u64,
     /// 99th percentile of its syncs to disk, in microseconds.
     pub sync_p99_us: u64,
+    /// How far it is with reading everything that it holds.
+    pub scrub: Scrub,
     /// Seconds since its last heartbeat, if there was one.
     pub silent_seconds: Option<u64>,
 }

@@ -1,6 +1,10 @@
 //! Every route of both servers, with who may call it. Servers build their routers from these, clients their URLs,
 //! and the authorisation tests their table of bad credentials.
 
+/// The header with the number of a request. A client may choose one, which names an operation of many requests; servers
+/// hand it on with what they ask of others, and every answer has it.
+pub const REQUEST_ID_HEADER: &str = "x-request-id";
+
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
@@ -8,6 +12,10 @@ pub enum Caller {
     Anyone,
     /// A signed-in web session.
     Session,
+    /// A signed-in web session in which the passphrase was proven within the last minutes.
+    SteppedUp,
+    /// A signed-in web session of the operator's.
+    Operator,
     /// A device by its signature: how it begins a device session.
     DeviceSignature,
     /// A device session.
@@ -18,6 +26,8 @@ pub enum Caller {
     Node,
     /// The bearer of a grant for this very operation.
     Grant,
+    /// Who has the token for metrics; where none is set, programs on the server's machine.
+    Monitoring,
 }
 
 /// One route.
@@ -74,6 +84,8 @@ pub mod coordinator {
         LOGIN = "POST" "/api/v1/sessions" Anyone;
         /// Who is signed in?
         SESSION = "GET" "/api/v1/sessions/current" Session;
+        /// Prove the passphrase once more.
+        STEP_UP = "POST" "/api/v1/sessions/current/step-up" Session;
         /// Sign out.
         LOGOUT = "DELETE" "/api/v1/sessions/current" Session;
         /// One account state's envelope, as octets.
@@ -87,13 +99,13 @@ pub mod coordinator {
         /// Who asked?
         ENROLMENT_REQUEST = "GET" "/api/v1/enrolments/{enrolment}/request" Session;
         /// Admit the device that asked.
-        GRANT_ENROLMENT = "PUT" "/api/v1/enrolments/{enrolment}/grant" Session;
+        GRANT_ENROLMENT = "PUT" "/api/v1/enrolments/{enrolment}/grant" SteppedUp;
         /// Am I admitted?
         ENROLMENT_GRANT = "GET" "/api/v1/enrolments/{enrolment}/grant" Anyone;
         /// The account's devices.
         DEVICES = "GET" "/api/v1/devices" Session;
         /// Revoke a device.
-        REVOKE_DEVICE = "POST" "/api/v1/devices/revocations" Session;
+        REVOKE_DEVICE = "POST" "/api/v1/devices/revocations" SteppedUp;
         /// Vault keys that were wrapped for the calling device since it was enrolled.
         DEVICE_KEYS = "GET" "/api/v1/devices/current/keys" Device;
         /// Sign in as a device.
@@ -104,8 +116,16 @@ pub mod coordinator {
         PUT_VAULT_KEY = "PUT" "/api/v1/vaults/{vault}/keys" Session;
         /// Commits from a number on, as octets; `?from=SEQ`.
         COMMITS = "GET" "/api/v1/vaults/{vault}/commits" SessionOrDevice;
-        /// Add a commit that needs no upload.
+        /// Add a commit that needs no upload. What takes something out of history needs a session that is stepped up.
         APPEND_COMMIT = "POST" "/api/v1/vaults/{vault}/commits" SessionOrDevice;
+        /// Which snapshots of the vault are kept?
+        SNAPSHOTS = "GET" "/api/v1/vaults/{vault}/snapshots" SessionOrDevice;
+        /// How long are a source's snapshots kept?
+        RETENTION = "GET" "/api/v1/vaults/{vault}/sources/{source}/retention" Session;
+        /// Keep them for so long.
+        PUT_RETENTION = "PUT" "/api/v1/vaults/{vault}/sources/{source}/retention" SteppedUp;
+        /// What would a policy do?
+        PREVIEW_RETENTION = "POST" "/api/v1/vaults/{vault}/sources/{source}/retention/preview" Session;
         /// How the vault's sources are.
         SOURCES = "GET" "/api/v1/vaults/{vault}/sources" SessionOrDevice;
         /// A sample of a source was downloaded, decrypted and compared.
@@ -122,10 +142,22 @@ pub mod coordinator {
         RECEIPTS = "POST" "/api/v1/uploads/{upload}/receipts" SessionOrDevice;
         /// Stage a page of references: octets of [`crate::refs::pack`].
         REFS = "PUT" "/api/v1/uploads/{upload}/refs/{page}" SessionOrDevice;
+        /// Stage a page of blobs to purge: octets of [`crate::purge::pack`].
+        STAGE_PURGE = "PUT" "/api/v1/uploads/{upload}/purge/{page}" Session;
         /// Commit.
         COMMIT_UPLOAD = "POST" "/api/v1/uploads/{upload}/commit" SessionOrDevice;
         /// All nodes.
         NODES = "GET" "/api/v1/nodes" Session;
+        /// Empty a node.
+        DRAIN_NODE = "POST" "/api/v1/nodes/{node}/drain" Operator;
+        /// Let it keep blobs again.
+        UNDRAIN_NODE = "POST" "/api/v1/nodes/{node}/undrain" Operator;
+        /// What goes if a node is removed now.
+        PREVIEW_REMOVAL = "GET" "/api/v1/nodes/{node}/removal" Operator;
+        /// Remove a node for good.
+        REMOVE_NODE = "POST" "/api/v1/nodes/{node}/removal" Operator;
+        /// What happened that concerns security; `?before=ID` for what was before an entry.
+        AUDIT_LOG = "GET" "/api/v1/audit" Operator;
         /// A node introduces itself; its join token is in the body.
         JOIN = "POST" "/api/v1/nodes" Anyone;
         /// A node is alive.
@@ -136,6 +168,8 @@ pub mod coordinator {
         LIVEZ = "GET" "/livez" Anyone;
         /// It can serve.
         READYZ = "GET" "/readyz" Anyone;
+        /// How it is, for Prometheus.
+        METRICS = "GET" "/metrics" Monitoring;
     }
 }
 
@@ -154,9 +188,21 @@ pub mod storage_node {
         PUT_BLOBS = "POST" "/v1/blobs" Grant;
         /// Read a batch.
         READ_BLOBS = "POST" "/v1/blobs/read" Grant;
+        /// Fetch blobs from another node and store them.
+        PULL = "POST" "/v1/pull" Grant;
+        /// Delete blobs up to a generation.
+        DELETE = "POST" "/v1/delete" Grant;
+        /// Prove that blobs are there.
+        AUDIT = "POST" "/v1/audit" Grant;
+        /// The digests of all parts of the inventory: octets, 256 × 32.
+        INVENTORY = "GET" "/v1/inventory" Grant;
+        /// One part, named by two hexadecimal digits: octets `(id, size, generation)*`, ids ascending.
+        INVENTORY_PART = "GET" "/v1/inventory/{prefix}" Grant;
         /// The process runs.
         LIVEZ = "GET" "/livez" Anyone;
         /// It has joined and serves.
         READYZ = "GET" "/readyz" Anyone;
+        /// How it is, for Prometheus.
+        METRICS = "GET" "/metrics" Monitoring;
     }
 }

@@ -17,6 +17,14 @@ pub struct LoginRequest {
     pub auth_key: Base64Array<32>,
 }
 
+/// Proves the passphrase once more in a session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepUpRequest {
+    /// Derived from the password.
+    pub auth_key: Base64Array<32>,
+}
+
 /// What a client needs to unlock its account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LoginResponse {

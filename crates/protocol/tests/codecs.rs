@@ -4,13 +4,17 @@ use proptest::prelude::*;
 use protocol::blob_list::{self, SizedBlob, StoredBlob};
 use protocol::bytes::Base64;
 use protocol::grant::Operation;
-use protocol::id::{BlobId, GrantId, NodeId, Pseudonym, StoreId};
-use protocol::limits::{BLOB_BYTES_MAX, BLOB_BYTES_MIN, GROUP_BLOBS_MAX, PLAN_BLOBS_MAX};
+use protocol::id::{BlobId, GrantId, NodeId, Pseudonym, SourceId, StoreId};
+use protocol::limits::{
+    BLOB_BYTES_MAX, BLOB_BYTES_MIN, FORGET_SNAPSHOTS_MAX, GROUP_BLOBS_MAX, PLAN_BLOBS_MAX, PURGE_BLOBS_MAX,
+};
+use protocol::purge;
 use protocol::receipt::{Receipt, ReceiptError};
 use protocol::refs::{self, Reference};
 use protocol::routes;
 use protocol::signature::{PublicKey, SigningKey};
 use protocol::signed_request::{SignedParts, SignedRequest};
+use protocol::snapshots::{self, SnapshotId};
 
 fn blob(number: usize) -> StoredBlob {
     let mut id = [7; 32];
@@ -160,4 +164,32 @@ proptest! {
         let _ = protocol::envelope::commit::CommitEnvelope::parse(bytes.clone());
         prop_assert!(protocol::envelope::account_state::AccountState::verify(&bytes, &key).is_err());
     }
+}
+
+#[test]
+fn lists_of_what_is_forgotten_and_purged_ascend_and_are_limited() {
+    let snapshot = |source: u8, seq: u64| SnapshotId {
+        source: SourceId::from_bytes([source; 16]).expect("not zero"),
+        seq,
+    };
+    let forgotten = |list: &[SnapshotId]| snapshots::unpack(&snapshots::pack(list));
+    assert!(forgotten(&[snapshot(1, 9), snapshot(2, 3), snapshot(2, 4)]).is_ok());
+    assert!(forgotten(&[snapshot(1, 9), snapshot(1, 9)]).is_err());
+    assert!(forgotten(&[snapshot(2, 1), snapshot(1, 2)]).is_err());
+    assert!(forgotten(&[]).is_err());
+    assert!(snapshots::unpack(&Base64(vec![0; 24])).is_err(), "a zero id");
+    assert!(snapshots::unpack(&Base64(vec![1; 23])).is_err(), "cut short");
+    let many = |count: usize| (0..count as u64).map(|seq| snapshot(1, seq)).collect::<Vec<_>>();
+    assert!(forgotten(&many(FORGET_SNAPSHOTS_MAX)).is_ok());
+    assert!(forgotten(&many(FORGET_SNAPSHOTS_MAX + 1)).is_err());
+
+    let purged = |ids: &[BlobId]| purge::unpack(&purge::pack(ids).0);
+    let ids: Vec<BlobId> = (0..=PURGE_BLOBS_MAX).map(|number| blob(number).id).collect();
+    assert!(purged(&ids[1..]).is_ok());
+    assert!(purged(&ids).is_err());
+    assert!(purged(&[]).is_err());
+    assert!(purged(&[ids[1], ids[0]]).is_err());
+    assert!(purged(&[ids[0], ids[0]]).is_err());
+    assert!(purge::unpack(&[0; 32]).is_err(), "a zero id");
+    assert!(purge::unpack(&[1; 31]).is_err(), "cut short");
 }

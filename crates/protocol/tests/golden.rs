@@ -5,13 +5,17 @@ use protocol::envelope::account_state::AccountState;
 use protocol::envelope::commit::{CommitEnvelope, Kind, SnapshotFlags};
 use protocol::envelope::device_certificate::{DeviceCertificate, Role};
 use protocol::envelope::{EnvelopeError, account_state, commit};
-use protocol::id::{BlobId, DeviceId, VaultId};
+use protocol::id::{BlobId, DeviceId, SourceId, VaultId};
+use protocol::purge;
 use protocol::refs::{self, Reference};
 use protocol::signature::{PublicKey, SigningKey};
+use protocol::snapshots::{self, SnapshotId};
 use serde_json::Value;
 
 /// One file for all crates, so that they cannot drift apart.
 const VECTORS: &str = include_str!("../../crypto/tests/golden/v1/vectors.json");
+
+const RECLAIM: &str = include_str!("../../crypto/tests/golden/v1/reclaim.json");
 
 fn vectors() -> Value {
     serde_json::from_str(VECTORS).expect("the golden file is JSON")
@@ -96,6 +100,57 @@ fn the_reference_digest_matches() {
         .collect();
     assert_eq!(refs::digest(&list), array(&v, "/commits/refs_digest"));
     assert_eq!(refs::unpack(&refs::pack(&list)), Ok(list));
+}
+
+#[test]
+fn lists_of_what_is_forgotten_and_purged_have_the_golden_digests() {
+    let reclaim: Value = serde_json::from_str(RECLAIM).expect("the golden file is JSON");
+    let list = |name: &str| reclaim[name]["list"].as_array().expect("a list").clone();
+    let text = |value: &Value| value.as_str().expect("hex").to_owned();
+    let forgotten: Vec<SnapshotId> = list("forget")
+        .iter()
+        .map(|pair| SnapshotId {
+            source: text(&pair[0]).parse().expect("an id"),
+            seq: pair[1].as_u64().expect("a number"),
+        })
+        .collect();
+    assert_eq!(snapshots::digest(&forgotten), array(&reclaim, "/forget/digest"));
+    assert_eq!(snapshots::digest(&forgotten), array(&vectors(), "/commits/forget_digest"));
+    assert_eq!(snapshots::unpack(&snapshots::pack(&forgotten)), Ok(forgotten));
+    let purged: Vec<BlobId> = list("purge").iter().map(|id| text(id).parse().expect("an id")).collect();
+    assert_eq!(purge::digest(&purged), array(&reclaim, "/purge/digest"));
+    assert_eq!(purge::digest(&purged), array(&vectors(), "/commits/purge_digest"));
+    assert_eq!(purge::unpack(&purge::pack(&purged).0), Ok(purged));
+}
+
+#[test]
+fn what_takes_something_out_of_history_is_the_identitys_and_names_no_source() {
+    let v = vectors();
+    let reclaim: Value = serde_json::from_str(RECLAIM).expect("the golden file is JSON");
+    let (identity_key, public) = identity(&v);
+    let state = golden_state(&v);
+    for (name, kind) in [("forget", Kind::Forget), ("purge", Kind::Purge)] {
+        let golden = bytes(&reclaim, &format!("/{name}/envelope"));
+        let envelope = CommitEnvelope::parse(golden.clone()).expect(name);
+        envelope.verify(&state, &public).expect(name);
+        assert_eq!(
+            (envelope.head.kind, envelope.head.digest),
+            (kind, array(&reclaim, &format!("/{name}/digest")))
+        );
+        assert_eq!(commit::issue(&identity_key, &envelope.head, &envelope.sealed), golden, "{name}");
+        let parsed = |head: commit::CommitHead| {
+            CommitEnvelope::parse(commit::issue(&identity_key, &head, &envelope.sealed)).map(drop)
+        };
+        let head = envelope.head.clone();
+        let device = DeviceId::from_bytes(array(&v, "/ids/device")).expect("not zeros");
+        let by_device = commit::CommitHead { device: Some(device), ..head.clone() };
+        assert_eq!(parsed(by_device), Err(EnvelopeError::Rule("only the identity forgets and purges")));
+        let source = SourceId::from_bytes(array(&v, "/ids/source")).expect("not zeros");
+        let of_source = commit::CommitHead { source: Some(source), ..head.clone() };
+        assert_eq!(parsed(of_source), Err(EnvelopeError::Rule("what forgets or purges names a source")));
+        let first = commit::CommitHead { seq: 0, prev: [0; 32], ..head };
+        assert_eq!(parsed(first), Err(EnvelopeError::Rule("the first commit of a vault is its settings")));
+    }
 }
 
 #[test]

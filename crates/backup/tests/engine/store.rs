@@ -1,12 +1,14 @@
 //! Unsealed blobs in memory, and builders for what the tests put there.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use backup::{BlobSink, BlobSource, ChunkRef, Content, Entry, Name, Node, TreeError, WrittenDirectory};
+use backup::{
+    BlobSink, BlobSource, ChunkRef, Content, Entry, Name, Node, PREFETCH_MAX, TreeError, WrittenDirectory,
+};
 use crypto::blob::BlobKind;
 use protocol::id::BlobId;
 use sha2::{Digest, Sha256};
@@ -16,6 +18,9 @@ use sha2::{Digest, Sha256};
 pub(crate) struct Store {
     blobs: RefCell<HashMap<BlobId, (BlobKind, Vec<u8>)>>,
     pub(crate) reads: Cell<usize>,
+    /// Of these, how many nobody announced.
+    pub(crate) surprises: Cell<usize>,
+    announced: RefCell<HashSet<BlobId>>,
     pub(crate) writes: Cell<usize>,
 }
 
@@ -38,8 +43,16 @@ impl BlobSource for Store {
         expected: &[BlobKind],
     ) -> std::result::Result<(BlobKind, Vec<u8>), StoreError> {
         self.reads.set(self.reads.get() + 1);
+        if !self.announced.borrow().contains(id) {
+            self.surprises.set(self.surprises.get() + 1);
+        }
         let (kind, raw) = self.blobs.borrow().get(id).cloned().ok_or(StoreError::Missing)?;
         if expected.contains(&kind) { Ok((kind, raw)) } else { Err(StoreError::Kind) }
+    }
+
+    async fn prefetch(&self, ids: &[BlobId]) {
+        assert!(ids.len() <= PREFETCH_MAX, "{} blobs at once", ids.len());
+        self.announced.borrow_mut().extend(ids);
     }
 }
 

@@ -1,8 +1,12 @@
 //! Walks through trees, and totals that are not those of what lies beneath.
 
-use backup::{Category, Entry, Node, Tally, Totals, TreeError, Walk, WrittenDirectory};
+use backup::{Category, Change, Entry, NewDirectory, Node, Tally, Totals, TreeError, Walk, WrittenDirectory};
+use crypto::blob::BlobKind;
+use protocol::id::BlobId;
 
 use crate::store::{Store, chunked, chunks, inline, name, path, ready, symlink};
+
+const NEW_DIRECTORY: NewDirectory = NewDirectory { mode: 0o755, mtime_ns: 3 };
 
 fn sample(store: &Store) -> WrittenDirectory {
     let empty = store.write(Vec::new());
@@ -25,6 +29,39 @@ fn a_walk_gives_directories_before_what_is_in_them_and_names_in_order() {
         seen.push(parts.join("/"));
     }
     assert_eq!(seen, ["empty", "link", "main.rs", "photos", "photos/a.txt", "photos/b.jpg"]);
+}
+
+/// 150 directories, and one of so many entries that it has pages.
+fn wide(store: &Store) -> BlobId {
+    let directories = (0..150).map(|number| {
+        let content = store.write(vec![inline("file", format!("{number}").as_bytes())]);
+        content.into_entry(name(format!("{number:03}")), 0o755, 0)
+    });
+    let large = store.write((0..20_000).map(|number| inline(format!("{number:05}"), b"some text")).collect());
+    let (kind, _) = store.raw(&large.tree);
+    assert_eq!(kind, BlobKind::PageIndex);
+    store.write(directories.chain([large.into_entry(name("large"), 0o755, 0)]).collect()).tree
+}
+
+#[test]
+fn all_that_is_read_but_the_root_is_announced() {
+    let store = Store::default();
+    let root = wide(&store);
+    let mut walk = Walk::new(&store, root);
+    while ready(walk.next()).unwrap().is_some() {}
+    assert_eq!(store.surprises.get(), 1, "walking, {} reads", store.reads.get());
+
+    let store = Store::default();
+    let root = wide(&store);
+    let put =
+        |parent: String| Change::Put { parents: path(&parent), entry: Box::new(inline("another", b"text")) };
+    let changes = (0..150).map(|number| format!("{number:03}")).chain(["large".to_owned()]).map(put);
+    let edited = ready(backup::edit(&store, &mut &store, Some(root), changes.collect(), NEW_DIRECTORY));
+    assert_eq!(store.surprises.get(), 1, "editing, {} reads", store.reads.get());
+
+    let new = edited.unwrap().tree;
+    ready(backup::diff(&store, Some(&root), &new)).unwrap();
+    assert_eq!(store.surprises.get(), 1, "comparing, {} reads", store.reads.get());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use protocol::cbor::{CborError, Fields, Value};
 use protocol::envelope::commit::Kind;
 use protocol::id::IdError;
 
-use super::{Settings, Snapshot, SourceSettings};
+use super::{Purge, Settings, Snapshot, SourceSettings};
 
 /// The version that bodies of this format carry.
 const VERSION: u64 = 1;
@@ -18,6 +18,10 @@ pub enum Body {
     SourceClosed,
     /// The settings of the vault.
     Settings(Settings),
+    /// Snapshots are kept no longer.
+    Forget,
+    /// Blobs are deleted for good.
+    Purge(Purge),
     /// The settings of one source.
     SourceSettings(SourceSettings),
 }
@@ -55,7 +59,16 @@ impl Body {
             }
             Kind::SourceClosed => {
                 read(bytes)?.finish()?;
-                (Self::SourceClosed, encode_closed())
+                (Self::SourceClosed, encode_empty())
+            }
+            Kind::Forget => {
+                read(bytes)?.finish()?;
+                (Self::Forget, encode_empty())
+            }
+            Kind::Purge => {
+                let body = Purge::decode(bytes)?;
+                let encoded = body.encode();
+                (Self::Purge(body), encoded)
             }
             Kind::SourceSettings => {
                 let body = SourceSettings::decode(bytes)?;
@@ -73,8 +86,8 @@ impl Body {
     }
 }
 
-/// The body of a closed source says nothing more.
-pub(super) fn encode_closed() -> Vec<u8> {
+/// The body of a commit that says nothing beyond its head.
+pub(super) fn encode_empty() -> Vec<u8> {
     write(Vec::new(), &[])
 }
 

@@ -4,6 +4,7 @@
 mod devices;
 mod enrolment;
 mod golden;
+mod reclaim;
 mod refusals;
 mod support;
 

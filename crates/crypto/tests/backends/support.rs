@@ -50,6 +50,11 @@ impl Vectors {
         Self::read(include_str!("../golden/v1/devices.json"))
     }
 
+    /// Those of what takes something out of history, which stand on the others' log.
+    pub(crate) fn load_reclaim() -> Self {
+        Self::read(include_str!("../golden/v1/reclaim.json"))
+    }
+
     fn read(json: &str) -> Self {
         Self(serde_json::from_str(json).expect("the golden file is JSON"))
     }

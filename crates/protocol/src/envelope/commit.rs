@@ -27,6 +27,10 @@ pub enum Kind {
     SourceClosed,
     /// The settings of the whole vault.
     Settings,
+    /// Snapshots are kept no longer.
+    Forget,
+    /// Blobs are deleted for good.
+    Purge,
     /// The settings of one source.
     SourceSettings,
 }
@@ -46,6 +50,8 @@ impl Kind {
             Self::Snapshot(flags) => [1, u8::from(flags.baseline) | u8::from(flags.partial) << 1],
             Self::SourceClosed => [2, 0],
             Self::Settings => [3, 0],
+            Self::Forget => [4, 0],
+            Self::Purge => [5, 0],
             Self::SourceSettings => [7, 0],
         }
     }
@@ -57,6 +63,8 @@ impl Kind {
             }
             [2, 0] => Some(Self::SourceClosed),
             [3, 0] => Some(Self::Settings),
+            [4, 0] => Some(Self::Forget),
+            [5, 0] => Some(Self::Purge),
             [7, 0] => Some(Self::SourceSettings),
             _ => None,
         }
@@ -126,10 +134,12 @@ impl CommitHead {
         let broken = match self.kind {
             Kind::Settings if self.source.is_some() => "settings name a source",
             Kind::Settings if self.seq == 0 && self.device.is_some() => "the first commit is the identity's",
+            Kind::Forget | Kind::Purge if self.source.is_some() => "what forgets or purges names a source",
+            Kind::Forget | Kind::Purge if self.device.is_some() => "only the identity forgets and purges",
             Kind::Snapshot(_) | Kind::SourceClosed | Kind::SourceSettings if self.source.is_none() => {
                 "it names no source"
             }
-            Kind::Snapshot(_) | Kind::SourceClosed | Kind::SourceSettings if self.seq == 0 => {
+            _ if self.seq == 0 && self.kind != Kind::Settings => {
                 "the first commit of a vault is its settings"
             }
             _ if (self.seq == 0) != (self.prev == [0; 32]) => "only the first commit follows nothing",
