@@ -48,7 +48,7 @@ refusals! {
     Expired = "expired", InvalidGrant, "the grant has expired";
     Operation = "operation", InvalidGrant, "the grant is for another operation";
     List = "list", InvalidGrant, "the grant is for another list of blobs";
-    ReadOnly = "read_only", Unavailable, "the node takes no writes until it is restarted";
+    ReadOnly = "read_only", Unavailable, "the node takes no writes; its status says why";
     DiskFull = "disk_full", InsufficientStorage, "the node's disk is full";
     Budget = "budget", TooManyRequests, "the grant was used too often; ask for a new one";
     Crowded = "crowded", Unavailable, "too many grants are in use";
@@ -120,7 +120,8 @@ impl Gate {
         if !names(&grant, wanted.blobs) {
             return Err(self.refusals.count(Refusal::List));
         }
-        if wanted.op == Operation::Put {
+        // A deletion makes room in the end: it may use what writes leave free.
+        if matches!(wanted.op, Operation::Put | Operation::Pull) {
             let state = writes()?;
             if state.read_only {
                 return Err(self.refusals.count(Refusal::ReadOnly));

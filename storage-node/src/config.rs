@@ -40,6 +40,9 @@ pub struct Config {
     /// Log lines as JSON
     #[arg(long, env = "TRIPLICATE_LOG_JSON")]
     pub log_json: bool,
+    /// A file with the token that whoever reads `/metrics` must send; without one, only programs on this machine may
+    #[arg(long, env = "TRIPLICATE_METRICS_TOKEN_FILE")]
+    pub metrics_token_file: Option<PathBuf>,
     #[command(flatten)]
     pub limits: Limits,
 }
@@ -95,6 +98,27 @@ pub struct Limits {
     /// Milliseconds between heartbeats, give or take a fifth
     #[arg(long, env = "TRIPLICATE_HEARTBEAT_MS", default_value_t = 5000)]
     pub heartbeat_ms: u64,
+    /// Percent of dead bytes beyond which a pack is compacted
+    #[arg(long, env = "TRIPLICATE_DEAD_PERCENT", default_value_t = 40)]
+    pub dead_percent: u64,
+    /// Bytes per second at which compaction moves records
+    #[arg(long, env = "TRIPLICATE_COMPACT_RATE", default_value_t = 32 << 20)]
+    pub compact_rate: u64,
+    /// Milliseconds that compacted packs stay in the trash while the disk has room
+    #[arg(long, env = "TRIPLICATE_TRASH_MS", default_value_t = 72 * 3_600_000)]
+    pub trash_ms: u64,
+    /// Milliseconds between looks for work in the background
+    #[arg(long, env = "TRIPLICATE_UPKEEP_MS", default_value_t = 10_000)]
+    pub upkeep_ms: u64,
+    /// Milliseconds in which everything is read once and verified
+    #[arg(long, env = "TRIPLICATE_SCRUB_MS", default_value_t = 30 * 24 * 3_600_000)]
+    pub scrub_ms: u64,
+    /// Bytes per second that are read for that, at least
+    #[arg(long, env = "TRIPLICATE_SCRUB_RATE_MIN", default_value_t = 1 << 20)]
+    pub scrub_rate_min: u64,
+    /// Damaged blobs within a day, beyond which the node takes no writes
+    #[arg(long, env = "TRIPLICATE_DAMAGED_MAX", default_value_t = 3)]
+    pub damaged_max: usize,
     /// Milliseconds that requests under way have to finish when the node stops
     #[arg(long, env = "TRIPLICATE_DRAIN_MS", default_value_t = 20_000)]
     pub drain_ms: u64,

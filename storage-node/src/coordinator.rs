@@ -11,6 +11,7 @@ use reqwest::header;
 use reqwest::redirect::Policy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use server::request_id;
 
 use crate::identity::{Identity, random};
 
@@ -63,7 +64,7 @@ impl Coordinator {
     ) -> anyhow::Result<T> {
         let request = self.client.post(format!("{}{}", self.url, route.path));
         let request = request.header(header::CONTENT_TYPE, "application/json").body(body);
-        let request = request.header(header::AUTHORIZATION, authorization);
+        let request = request.header(header::AUTHORIZATION, authorization).headers(request_id::outgoing());
         let response = request.send().await.context("the coordinator cannot be reached")?;
         let status = response.status();
         let bytes = response.bytes().await.context("the coordinator's answer broke off")?;

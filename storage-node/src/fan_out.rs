@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use crate::peers::Peers;
 
@@ -66,7 +67,7 @@ impl Forward {
         let body = ReceiverStream::new(queue).map(Ok::<_, std::convert::Infallible>);
         let request =
             request.header(reqwest::header::CONTENT_LENGTH, length).body(reqwest::Body::wrap_stream(body));
-        let answer = AbortOnDropHandle::new(tokio::spawn(exchange(request, node)));
+        let answer = AbortOnDropHandle::new(tokio::spawn(exchange(request, node).in_current_span()));
         Self { node, blobs: Some(blobs), answer: Ok(answer) }
     }
 

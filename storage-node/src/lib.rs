@@ -10,13 +10,16 @@ mod cluster;
 mod config;
 mod coordinator;
 mod fan_out;
+mod fetch;
 mod heartbeat;
 mod identity;
 mod join;
+mod metrics;
 mod peers;
 mod router;
 mod state;
 pub mod store;
+mod upkeep;
 
 use std::sync::Arc;
 
@@ -29,6 +32,7 @@ pub use config::{Config, Limits};
 use identity::Identity;
 use state::Node;
 use store::Store;
+use upkeep::Upkeep;
 
 /// Runs a node until `stop` completes and requests under way are finished.
 ///
@@ -48,11 +52,17 @@ pub async fn run(config: Config, clock: Clock, stop: impl Future<Output = ()>) -
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
     let limits = serve_limits(&config.limits);
     let node = Arc::new(Node::new(config, clock, identity, store)?);
+    let upkeep = Upkeep::start(&node)?;
     let heartbeats = tokio::spawn(heartbeat::keep_in_touch(Arc::clone(&node)));
+    let tidying = tokio::spawn(server::metrics::tidy(Arc::clone(&node.meters.registry)));
     serve(listener, router::router(&node), limits, stop).await;
     heartbeats.abort();
+    tidying.abort();
 
-    let closing = tokio::task::spawn_blocking(move || node.store.close());
+    let closing = tokio::task::spawn_blocking(move || {
+        upkeep.stop();
+        node.store.close()
+    });
     closing.await.context("closing the store panicked")?.context("the store was not closed cleanly")
 }
 

@@ -8,6 +8,7 @@ use protocol::routes::Route;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
+use server::request_id;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Less than nodes keep an idle connection, so that none is used that the other side is about to close.
@@ -35,10 +36,11 @@ impl Peers {
         Ok(Self { client: builder.build()?, private_allowed })
     }
 
-    /// A request to the node at `url`; none where it must not go.
+    /// A request to the node at `url`, under the number of the one that it is made for; none where it must not go.
     pub(crate) fn post(&self, url: &str, route: Route) -> Option<reqwest::RequestBuilder> {
         let url = Url::parse(&format!("{url}{}", route.path)).ok()?;
-        (self.private_allowed || !is_private(&url)).then(|| self.client.post(url))
+        let is_allowed = self.private_allowed || !is_private(&url);
+        is_allowed.then(|| self.client.post(url).headers(request_id::outgoing()))
     }
 }
 

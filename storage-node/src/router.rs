@@ -11,13 +11,13 @@ use axum::response::Response;
 use axum::routing::{get, post, put};
 use protocol::data_plane::GENERATION_HEADER;
 use protocol::error::ErrorCode;
-use protocol::routes::storage_node as routes;
+use protocol::routes::{REQUEST_ID_HEADER, storage_node as routes};
 use server::error::{ApiError, method_not_allowed, no_such_route};
-use server::request_id;
+use server::{metrics, request_id};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::api::{batch, blobs, health};
+use crate::api::{batch, blobs, health, maintenance, pull};
 use crate::state::Node;
 
 pub(crate) fn router(node: &Arc<Node>) -> Router {
@@ -25,14 +25,21 @@ pub(crate) fn router(node: &Arc<Node>) -> Router {
         .route(routes::PUT_BLOB.path, put(blobs::put).get(blobs::get).head(blobs::head))
         .route(routes::PUT_BLOBS.path, post(batch::put))
         .route(routes::READ_BLOBS.path, post(batch::read))
+        .route(routes::PULL.path, post(pull::pull))
+        .route(routes::DELETE.path, post(maintenance::delete))
+        .route(routes::AUDIT.path, post(maintenance::audit))
+        .route(routes::INVENTORY.path, get(maintenance::inventory))
+        .route(routes::INVENTORY_PART.path, get(maintenance::inventory_part))
         .layer(from_fn_with_state(Arc::clone(node), shed));
     Router::new()
         .merge(data)
         .route(routes::LIVEZ.path, get(health::live))
         .route(routes::READYZ.path, get(health::ready))
+        .route(routes::METRICS.path, get(health::metrics))
         .fallback(no_such_route)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(Arc::clone(node))
+        .layer(from_fn_with_state(Arc::clone(&node.meters.registry), metrics::measure))
         .layer(from_fn(request_id::assign))
         .layer(cors(node))
         .layer(always(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -51,16 +58,12 @@ async fn shed(State(node): State<Arc<Node>>, request: Request, next: Next) -> Re
 fn cors(node: &Arc<Node>) -> CorsLayer {
     let cluster = node.cluster.clone();
     let generation = HeaderName::from_static(GENERATION_HEADER);
+    let request_id = HeaderName::from_static(REQUEST_ID_HEADER);
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _| cluster.allows_origin(origin.as_bytes())))
         .allow_methods([Method::GET, Method::HEAD, Method::PUT, Method::POST])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, generation.clone()])
-        .expose_headers([
-            header::CONTENT_LENGTH,
-            header::RETRY_AFTER,
-            generation,
-            HeaderName::from_static(request_id::HEADER),
-        ])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, generation.clone(), request_id.clone()])
+        .expose_headers([header::CONTENT_LENGTH, header::RETRY_AFTER, generation, request_id])
         .vary([header::ORIGIN])
         .max_age(Duration::from_hours(2))
 }

@@ -5,23 +5,30 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use bytes::Bytes;
+use protocol::blob_list::StoredBlob;
 use protocol::error::ErrorCode;
-use protocol::grant::{Grant, Operation};
-use protocol::id::NodeId;
+use protocol::grant::Grant;
+use protocol::id::{BlobId, NodeId};
 use protocol::nodes::NodeState;
 use protocol::receipt::Receipt;
 use server::clock::Clock;
 use server::error::ApiError;
+use server::metrics::Readers;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use crate::admission::{Gate, RefusalCounts, Wanted, WriteState};
 use crate::budget::Budgets;
 use crate::cluster::{Cluster, CurrentCluster};
 use crate::config::Config;
 use crate::identity::Identity;
+use crate::metrics::Meters;
 use crate::peers::Peers;
-use crate::store::{Store, VerifiedBlob};
+use crate::store::{Store, StoreError, VerifiedBlob};
+
+const DAY_MS: u64 = 24 * 3_600_000;
 
 /// A running node.
 pub(crate) struct Node {
@@ -31,6 +38,7 @@ pub(crate) struct Node {
     pub(crate) store: Store,
     pub(crate) cluster: CurrentCluster,
     pub(crate) gate: Gate,
+    pub(crate) meters: Meters,
     /// For requests to other nodes.
     pub(crate) peers: Peers,
     /// Room for blobs in memory, in bytes.
@@ -42,7 +50,7 @@ pub(crate) struct Node {
 
 impl Node {
     /// # Errors
-    /// When `directory.json` is there and cannot be used.
+    /// When `directory.json` is there and cannot be used, or the token for metrics is not there.
     pub(crate) fn new(
         config: Config,
         clock: Clock,
@@ -53,10 +61,14 @@ impl Node {
         if let Some(known) = Cluster::load(&directory_path(&config), identity.node())? {
             cluster.set(known);
         }
+        let readers = Readers::open(config.metrics_token_file.as_deref())?;
+        let meters = Meters::new(readers, clock.now_ms());
+        store.observe_syncs(meters.syncs());
         let limits = &config.limits;
         let budgets = Budgets::new(limits.grant_budget, limits.grants_max);
         Ok(Self {
             gate: Gate { budgets, refusals: RefusalCounts::default() },
+            meters,
             peers: Peers::new(&config.public_url).context("cannot make an HTTP client")?,
             memory: Arc::new(Semaphore::new(limits.in_flight_bytes as usize)),
             requests: Arc::new(Semaphore::new(limits.requests_max)),
@@ -86,9 +98,18 @@ impl Node {
     pub(crate) fn admit(&self, cluster: &Cluster, wanted: &Wanted<'_>) -> Result<Grant, ApiError> {
         self.gate.admit(&cluster.grants, wanted, self.clock.now_s(), || {
             let space = self.store.space().map_err(anyhow::Error::from)?;
-            let read_only = self.store.status().read_only.is_some();
-            Ok(WriteState { read_only, free_bytes: space.free_bytes })
+            Ok(WriteState { read_only: self.read_only().is_some(), free_bytes: space.free_bytes })
         })
+    }
+
+    /// Why the node takes no writes: its store cannot, or its disk seems to lose what is written.
+    pub(crate) fn read_only(&self) -> Option<String> {
+        let damaged = self.store.damaged_since(self.clock.now_ms().saturating_sub(DAY_MS));
+        let too_many = damaged > self.config.limits.damaged_max;
+        self.store
+            .status()
+            .read_only
+            .or_else(|| too_many.then(|| format!("{damaged} damaged blobs within a day")))
     }
 
     /// Room in memory for so many bytes of blobs, until the permit is dropped. 503 when there is none soon.
@@ -105,14 +126,14 @@ impl Node {
         (total - self.memory.available_permits().min(total)) as u64
     }
 
-    /// The node's word that it holds these blobs.
-    pub(crate) fn receipt(&self, grant: &Grant, blobs: &[protocol::blob_list::StoredBlob]) -> Receipt {
+    /// The node's word that what the grant allows is done, durably, for these blobs.
+    pub(crate) fn receipt(&self, grant: &Grant, blobs: &[StoredBlob]) -> Receipt {
         Receipt {
             node: self.id(),
             store: self.store.id(),
             sub: grant.sub,
             grant: grant.jti,
-            op: Operation::Put,
+            op: grant.op,
             time_ms: self.clock.now_ms(),
             blobs: blobs.to_vec(),
         }
@@ -125,12 +146,27 @@ impl Node {
         memory: Arc<OwnedSemaphorePermit>,
     ) -> impl Future<Output = Result<(), ApiError>> + Send + use<> {
         let node = Arc::clone(self);
-        let task = tokio::spawn(async move {
+        let storing = async move {
+            let (number, bytes) =
+                (blobs.len() as u64, blobs.iter().map(|blob| blob.bytes().len() as u64).sum());
             let result = node.store.put(blobs).await;
             drop(memory);
+            if result.is_ok() {
+                node.meters.written.add(number, bytes);
+            }
             result
-        });
+        };
+        let task = tokio::spawn(storing.in_current_span());
         async move { task.await.context("storing panicked")?.map_err(store_error) }
+    }
+
+    /// A blob's bytes for who asked for them; none if it is not here, or its record is damaged.
+    pub(crate) async fn read(&self, id: &BlobId) -> Result<Option<Bytes>, StoreError> {
+        let bytes = self.store.read(id).await?;
+        if let Some(bytes) = &bytes {
+            self.meters.read.add(1, bytes.len() as u64);
+        }
+        Ok(bytes)
     }
 
     /// What the coordinator thought of this node at its last heartbeat.
@@ -148,12 +184,15 @@ fn directory_path(config: &Config) -> PathBuf {
 }
 
 /// What clients are told of the store's troubles.
-pub(crate) fn store_error(error: crate::store::StoreError) -> ApiError {
-    use crate::store::StoreError;
+pub(crate) fn store_error(error: StoreError) -> ApiError {
     match error {
         StoreError::Full => ApiError::new(ErrorCode::InsufficientStorage, "the node's disk is full"),
         StoreError::ReadOnly(_) => {
             ApiError::new(ErrorCode::Unavailable, "the node takes no writes until it is restarted")
+        }
+        StoreError::Deleted(id) => {
+            let message = format!("blob {id} was deleted at a higher generation; ask for a new grant");
+            ApiError::new(ErrorCode::InvalidGrant, message)
         }
         StoreError::Closing => ApiError::new(ErrorCode::Unavailable, "the node is stopping"),
         other => ApiError::Internal(other.into()),

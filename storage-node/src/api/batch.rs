@@ -10,17 +10,18 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use protocol::blob_list::{StoredBlob, unpack_stored};
+use protocol::blob_list::StoredBlob;
 use protocol::bytes::Base64;
 use protocol::data_plane::{FanOutGrant, PutEvent, PutHeader, ReadRequest};
 use protocol::error::ErrorCode;
 use protocol::grant::Operation;
 use protocol::id::NodeId;
-use protocol::limits::{BATCH_HEADER_BYTES_MAX, GROUP_BYTES_MAX, REPLICAS_MAX};
-use serde::de::DeserializeOwned;
+use protocol::limits::{BATCH_HEADER_BYTES_MAX, REPLICAS_MAX};
 use server::error::ApiError;
+use tracing::Instrument as _;
 
 use crate::admission::Wanted;
+use crate::api::request::{blob_list, check_batch_bytes, parse, read_json, total_bytes};
 use crate::body::BodyReader;
 use crate::cluster::Cluster;
 use crate::fan_out::Forward;
@@ -46,10 +47,7 @@ async fn receive(node: &Arc<Node>, headers: &HeaderMap, body: &mut BodyReader) -
     let cluster = node.joined()?;
     let (header, header_len) = read_header(body).await?;
     let blobs = blob_list(&header.blobs)?;
-    let bytes = total_bytes(&blobs);
-    if bytes > GROUP_BYTES_MAX && blobs.len() > 1 {
-        return Err(ApiError::new(ErrorCode::TooLarge, "more bytes than a batch may have"));
-    }
+    let bytes = check_batch_bytes(&blobs)?;
     check_announced_length(headers, header_len + bytes)?;
     let targets = check_targets(node, &header)?;
     let wanted = Wanted { token: &header.grant, op: Operation::Put, blobs: &blobs, bytes };
@@ -83,11 +81,13 @@ async fn receive(node: &Arc<Node>, headers: &HeaderMap, body: &mut BodyReader) -
     let patience = node.config.limits.fan_out();
     for forward in forwards {
         let memory = Arc::clone(&memory);
-        events.push(Box::pin(async move {
+        let finishing = async move {
             let event = forward.finish(patience).await;
             drop(memory);
             event
-        }));
+        };
+        // The answer is streamed after the request's own span has ended.
+        events.push(Box::pin(finishing.in_current_span()));
     }
     Ok(events)
 }
@@ -121,15 +121,8 @@ fn stream_events(mut events: Events) -> Response {
 
 /// Reads some of the blobs that a grant names: their bytes in the order asked for.
 pub(crate) async fn read(State(node): State<Arc<Node>>, request: Request) -> Result<Response, ApiError> {
-    let mut body = BodyReader::new(request.into_body(), &node.config.limits);
-    let prepared = match body.read_to_end(BATCH_HEADER_BYTES_MAX).await {
-        Ok(bytes) => prepare_read(&node, &bytes),
-        Err(error) => {
-            body.discard().await;
-            Err(error)
-        }
-    };
-    let wanted = prepared?;
+    let request: ReadRequest = read_json(request.into_body(), &node.config.limits).await?;
+    let wanted = prepare_read(&node, &request)?;
     let bytes = total_bytes(&wanted);
     // One blob on its way out and one being read.
     let largest = wanted.iter().map(|blob| u64::from(blob.size)).max().unwrap_or(0);
@@ -153,13 +146,12 @@ pub(crate) async fn read(State(node): State<Arc<Node>>, request: Request) -> Res
 
 /// The answer has begun: all that is left to say is its early end, by which the client knows which blob it was.
 async fn read_one(node: Arc<Node>, blob: StoredBlob) -> Result<Bytes, std::io::Error> {
-    let bytes = node.store.read(&blob.id).await.map_err(std::io::Error::other)?;
+    let bytes = node.read(&blob.id).await.map_err(std::io::Error::other)?;
     bytes.ok_or_else(|| std::io::Error::other("a blob's record is damaged"))
 }
 
-fn prepare_read(node: &Node, request: &[u8]) -> Result<Vec<StoredBlob>, ApiError> {
+fn prepare_read(node: &Node, request: &ReadRequest) -> Result<Vec<StoredBlob>, ApiError> {
     let cluster = node.joined()?;
-    let request: ReadRequest = parse(request)?;
     let blobs = blob_list(&request.blobs)?;
     let wanted = wanted_blobs(&blobs, &request.wanted)?;
     let bytes = total_bytes(&wanted);
@@ -192,18 +184,6 @@ async fn read_header(body: &mut BodyReader) -> Result<(PutHeader, u64), ApiError
         return Err(ApiError::new(ErrorCode::TooLarge, "the batch's header is too large"));
     }
     Ok((parse(&body.read_exact(len).await?)?, 4 + len as u64))
-}
-
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes).map_err(|error| ApiError::new(ErrorCode::InvalidRequest, error.to_string()))
-}
-
-fn blob_list(blobs: &Base64) -> Result<Vec<StoredBlob>, ApiError> {
-    unpack_stored(blobs).map_err(|error| ApiError::new(ErrorCode::InvalidRequest, error.to_string()))
-}
-
-fn total_bytes(blobs: &[StoredBlob]) -> u64 {
-    blobs.iter().map(|blob| u64::from(blob.size)).sum()
 }
 
 /// A body that announces another length than its list has is refused before it is read.

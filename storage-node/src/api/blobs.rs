@@ -17,6 +17,7 @@ use protocol::limits::{BLOB_BYTES_MAX, BLOB_BYTES_MIN};
 use server::error::ApiError;
 
 use crate::admission::Wanted;
+use crate::api::request::bearer;
 use crate::body::BodyReader;
 use crate::state::{Node, store_error};
 
@@ -65,7 +66,7 @@ pub(crate) async fn get(
 ) -> Result<Response, ApiError> {
     let stored = admit_read(&node, id?.0, &headers, true)?;
     let memory = node.reserve_memory(u64::from(stored.size)).await?;
-    let bytes = node.store.read(&stored.id).await.map_err(store_error)?.ok_or_else(not_here)?;
+    let bytes = node.read(&stored.id).await.map_err(store_error)?.ok_or_else(not_here)?;
     // One frame; the memory is free again when the connection has taken it.
     let body = Body::from_stream(async_stream::stream! {
         yield Ok::<_, std::convert::Infallible>(bytes);
@@ -113,12 +114,6 @@ fn description(stored: &StoredBlob) -> [(header::HeaderName, HeaderValue); 4] {
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (header::HeaderName::from_static(GENERATION_HEADER), HeaderValue::from(stored.generation)),
     ]
-}
-
-fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
-    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = value.and_then(|value| value.strip_prefix("Bearer "));
-    token.ok_or_else(|| ApiError::new(ErrorCode::InvalidGrant, "the Authorization header has no grant"))
 }
 
 fn generation(headers: &HeaderMap) -> Result<u32, ApiError> {

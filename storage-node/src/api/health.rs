@@ -1,15 +1,17 @@
-//! Is the process alive, and does the node serve?
+//! Is the process alive, does the node serve, and how is it?
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use protocol::id::{NodeId, StoreId};
 use protocol::nodes::NodeState;
 use serde::Serialize;
+use server::error::ApiError;
+use server::metrics::answer;
 
 use crate::state::Node;
 
@@ -31,6 +33,10 @@ struct Readiness {
     in_flight_bytes: u64,
     /// Reads that found a record damaged, since the start.
     damaged_reads: u64,
+    /// Damaged records that were verified to be so and put aside, since the store was made.
+    damaged: u64,
+    /// When everything had been read and verified, in Unix milliseconds.
+    scrubbed_ms: Option<u64>,
     /// Damaged ranges that the last start found.
     damaged_ranges: u64,
     /// How often each check refused a request, since the start.
@@ -45,7 +51,9 @@ pub(crate) async fn ready(State(node): State<Arc<Node>>) -> Response {
         store: node.store.id(),
         joined: node.cluster.get().is_some(),
         state: node.state(),
-        read_only: status.read_only,
+        read_only: node.read_only(),
+        damaged: node.store.damaged_count(),
+        scrubbed_ms: node.store.scrub_progress().finished_ms,
         blobs: status.totals.blobs,
         bytes: status.totals.bytes,
         in_flight_bytes: node.in_flight_bytes(),
@@ -56,4 +64,10 @@ pub(crate) async fn ready(State(node): State<Arc<Node>>) -> Response {
     let up = readiness.joined && matches!(readiness.state, Some(NodeState::Up));
     let code = if up { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(readiness)).into_response()
+}
+
+/// For Prometheus.
+pub(crate) async fn metrics(State(node): State<Arc<Node>>, request: Request) -> Result<Response, ApiError> {
+    node.meters.readers.admit(request.headers(), request.extensions())?;
+    Ok(answer(node.meters.render(&node)))
 }

@@ -3,3 +3,6 @@
 pub(crate) mod batch;
 pub(crate) mod blobs;
 pub(crate) mod health;
+pub(crate) mod maintenance;
+pub(crate) mod pull;
+mod request;

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use protocol::id::BlobId;
+
 /// Why the store cannot do what it is asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -43,6 +45,12 @@ pub enum StoreError {
     /// The index can be read, but not understood.
     #[error("the index is damaged: {0}")]
     IndexContent(&'static str),
+    /// The blob was deleted at a higher generation.
+    #[error("blob {0} was deleted at a higher generation")]
+    Deleted(BlobId),
+    /// A pack's records and the index disagree, so the pack stays.
+    #[error("pack {0} is used otherwise than its records say")]
+    PackInUse(u32),
     /// The disk is full.
     #[error("the disk is full")]
     Full,

@@ -95,12 +95,12 @@ fn record_at(file: &File, offset: u64) -> io::Result<Option<(Marker, RecordHeade
 fn decode(bytes: &[u8; HEADER_LEN]) -> Option<(Marker, RecordHeader)> {
     let marker = Marker::in_front_of(bytes);
     match RecordHeader::decode(bytes, marker) {
-        Decoded::Blob(header) => Some((marker, header)),
+        Decoded::Record(header) => Some((marker, header)),
         Decoded::OtherKind(_) | Decoded::Nothing => None,
     }
 }
 
-/// The next place from `from` on where a blob's header stands, whatever its marker.
+/// The next place from `from` on where a record's header stands, whatever its marker.
 fn find_header(file: &File, mut from: u64) -> io::Result<Option<u64>> {
     let mut window = vec![0; WINDOW + HEADER_LEN];
     loop {

@@ -37,6 +37,18 @@ impl Folder {
         self.root.join("packs")
     }
 
+    pub(crate) fn trash(&self) -> PathBuf {
+        self.root.join("trash")
+    }
+
+    pub(crate) fn damage_list(&self) -> PathBuf {
+        self.root.join("damaged.jsonl")
+    }
+
+    pub(crate) fn scrub_progress(&self) -> PathBuf {
+        self.root.join("scrub.json")
+    }
+
     pub(crate) fn index(&self) -> PathBuf {
         self.root.join("index.redb")
     }
@@ -49,6 +61,11 @@ impl Folder {
         fs::rename(path, target).map_err(StoreError::file("quarantine", path))?;
         sync_folder(&self.root.join("quarantine"))?;
         sync_folder(&self.packs())
+    }
+
+    /// Keeps bytes in `quarantine/` under a name, durably. Under the same name it is the same damage.
+    pub(crate) fn put_aside(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        replace_file(&self.root.join("quarantine").join(name), bytes)
     }
 
     /// Takes the mark of a clean stop away: the end of the log, as it was written then.
@@ -75,7 +92,9 @@ impl Folder {
 /// # Errors
 /// [`StoreError::File`].
 pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let unfinished = path.with_extension("unfinished");
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".unfinished");
+    let unfinished = PathBuf::from(unfinished);
     let write = || {
         let mut file =
             OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&unfinished)?;
@@ -87,6 +106,6 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
 
-fn sync_folder(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync_folder(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(StoreError::file("sync", path))
 }

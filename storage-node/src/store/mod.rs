@@ -2,20 +2,29 @@
 //!
 //! It knows blobs, generations and disks; no grants, nodes, users or files.
 
+mod compact;
+mod contents;
+mod damage;
 mod error;
 mod examine;
 mod folder;
 mod index;
+mod options;
+mod pace;
 mod pack;
 mod record;
 mod recovery;
 mod scan;
+mod scrub;
 mod space;
 mod sync_times;
 mod threads;
+mod trash;
 mod verified;
+mod work;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -26,41 +35,24 @@ use protocol::blob_list::StoredBlob;
 use protocol::id::{BlobId, StoreId};
 use tokio::sync::oneshot;
 
+use damage::DamageList;
+pub use damage::DamageReport;
 pub use error::StoreError;
 use folder::Folder;
 pub use folder::replace_file;
-use index::Index;
 pub use index::Totals;
+use index::{Digests, Index};
+pub use options::StoreOptions;
+pub use pace::{Pace, Stop};
 pub use recovery::Recovered;
+pub use scrub::ScrubProgress;
+use scrub::ScrubState;
 pub use space::{Reserve, Space};
 use threads::Threads;
 pub use verified::{IncomingBlob, NotTheBlob, VerifiedBlob};
+use work::{Job, Work};
 pub use writer::GroupLimits;
-use writer::{Job, Writer, WriterStatus};
-
-/// How a store works; the defaults are for real disks.
-#[derive(Debug, Clone, Copy)]
-pub struct StoreOptions {
-    /// A pack is preallocated to this size and gets no more records from there on.
-    pub pack_bytes: u64,
-    /// When a group is written.
-    pub group: GroupLimits,
-    /// The longest time between checkpoints of the index.
-    pub checkpoint_every: Duration,
-    /// What writes leave free.
-    pub reserve: Reserve,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        Self {
-            pack_bytes: 256 << 20,
-            group: GroupLimits { bytes: 8 << 20, wait: Duration::from_millis(2) },
-            checkpoint_every: Duration::from_secs(10),
-            reserve: Reserve::default(),
-        }
-    }
-}
+use writer::{Writer, WriterStatus};
 
 /// An open store. Dropping it without [`Store::close`] is like a crash: the next start reads the log's end again.
 #[derive(Debug)]
@@ -68,7 +60,14 @@ pub struct Store {
     folder: Arc<Folder>,
     id: StoreId,
     reserve: Reserve,
+    pack_bytes: u64,
     index: Arc<Index>,
+    damage: DamageList,
+    scrub: ScrubState,
+    /// Blobs whose records a read found damaged.
+    suspects: Mutex<BTreeSet<BlobId>>,
+    /// Packs that cannot be compacted, until the next start.
+    passed_over: Mutex<BTreeSet<u32>>,
     status: Arc<WriterStatus>,
     recovered: Recovered,
     damaged_reads: AtomicU64,
@@ -84,7 +83,7 @@ pub struct StoreStatus {
     pub read_only: Option<String>,
     /// 99th percentile of the last minute's syncs.
     pub sync_p99: Duration,
-    /// Reads that found a record damaged or gone. It stays in place, and reads as absent.
+    /// Reads that found a record damaged or gone.
     pub damaged_reads: u64,
 }
 
@@ -95,7 +94,10 @@ impl Store {
     /// [`StoreError`]; [`StoreError::InUse`] when another process has it open.
     pub fn open(root: &Path, id: StoreId, options: StoreOptions) -> Result<Self, StoreError> {
         let folder = Arc::new(Folder::open(root)?);
-        let opening = recovery::open(&folder, id)?;
+        let damage = DamageList::open(folder.damage_list())?;
+        let scrub = ScrubState::open(folder.scrub_progress())?;
+        let lost: Vec<_> = damage.all().iter().map(|damaged| (damaged.id(), damaged.location())).collect();
+        let opening = recovery::open(&folder, id, &lost)?;
         let index = Arc::new(opening.index);
         let status = Arc::new(WriterStatus::default());
         if let Some((pack, _)) = &opening.newest {
@@ -118,12 +120,22 @@ impl Store {
             folder,
             id,
             reserve: options.reserve,
+            pack_bytes: options.pack_bytes,
             index,
+            damage,
+            scrub,
+            suspects: Mutex::default(),
+            passed_over: Mutex::default(),
             status,
             recovered: opening.recovered,
             damaged_reads: AtomicU64::new(0),
             threads: Mutex::new(Some(threads)),
         })
+    }
+
+    /// Tells a histogram how long each sync takes, in seconds; only the first that is given.
+    pub fn observe_syncs(&self, histogram: exposition::Histogram) {
+        self.status.sync_times.tell(histogram);
     }
 
     /// The store's id.
@@ -134,7 +146,8 @@ impl Store {
     /// Stores blobs. On success all of them are on disk at this generation or a higher one.
     ///
     /// # Errors
-    /// [`StoreError::Full`] or [`StoreError::ReadOnly`]; some of the blobs may then be stored all the same.
+    /// [`StoreError::Full`], [`StoreError::Deleted`] or [`StoreError::ReadOnly`]; some of the blobs may then be stored
+    /// all the same.
     pub async fn put(&self, blobs: Vec<VerifiedBlob>) -> Result<(), StoreError> {
         let mut missing = Vec::new();
         for blob in blobs {
@@ -148,8 +161,21 @@ impl Store {
         if missing.is_empty() {
             return Ok(());
         }
+        self.do_work(Work::Put(missing)).await
+    }
+
+    /// Deletes what is stored under these ids at their generations or lower ones, durably. What is stored at a higher
+    /// generation is not hit, and what comes later counts, unless its generation is lower.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`], or [`StoreError::Full`] on a disk without the last bytes.
+    pub async fn delete(&self, blobs: Vec<StoredBlob>) -> Result<(), StoreError> {
+        self.do_work(Work::Delete(blobs)).await
+    }
+
+    async fn do_work(&self, work: Work) -> Result<(), StoreError> {
         let (done, answered) = oneshot::channel();
-        self.queue()?.send(Job { blobs: missing, done }).map_err(|_| StoreError::Closing)?;
+        self.queue()?.send(Job { work, done }).map_err(|_| StoreError::Closing)?;
         answered.await.map_err(|_| StoreError::Closing)?
     }
 
@@ -184,16 +210,41 @@ impl Store {
     /// # Errors
     /// When index or disk fail.
     pub async fn read(&self, id: &BlobId) -> Result<Option<Bytes>, StoreError> {
-        let Some(location) = self.index.get(id)? else { return Ok(None) };
-        let (packs, wanted) = (self.folder.packs(), *id);
-        let read = tokio::task::spawn_blocking(move || pack::read_blob(&packs, &wanted, location));
-        let read = read.await.map_err(|_| StoreError::Closing)?;
-        let bytes = read.map_err(|source| StoreError::ReadPack { pack: location.pack, source })?;
-        if bytes.is_none() {
-            tracing::error!(%id, pack = location.pack, offset = location.offset, "a damaged record; kept in place");
-            self.damaged_reads.fetch_add(1, Ordering::Relaxed);
+        let mut found = self.index.get(id)?;
+        while let Some(at) = found {
+            let (packs, wanted) = (self.folder.packs(), *id);
+            let read = tokio::task::spawn_blocking(move || pack::read_blob(&packs, &wanted, at));
+            let read = read.await.map_err(|_| StoreError::Closing)?;
+            let bytes = read.map_err(|source| StoreError::ReadPack { pack: at.pack, source })?;
+            if bytes.is_some() {
+                return Ok(bytes);
+            }
+            // A pack that was just compacted is gone, and the record is elsewhere.
+            found = self.index.get(id)?;
+            if found == Some(at) {
+                tracing::error!(%id, pack = at.pack, offset = at.offset, "a damaged record");
+                self.damaged_reads.fetch_add(1, Ordering::Relaxed);
+                self.suspect(*id);
+                return Ok(None);
+            }
         }
-        Ok(bytes)
+        Ok(None)
+    }
+
+    /// The digest of each part of the inventory: octets.
+    ///
+    /// # Errors
+    /// When the index fails.
+    pub fn inventory(&self) -> Result<Box<Digests>, StoreError> {
+        self.index.digests()
+    }
+
+    /// The blobs whose ids begin with this byte, ids ascending.
+    ///
+    /// # Errors
+    /// When the index fails.
+    pub fn inventory_part(&self, first_byte: u8) -> Result<Vec<StoredBlob>, StoreError> {
+        self.index.part(first_byte)
     }
 
     /// What the store is like now.

@@ -2,21 +2,24 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use protocol::id::{BlobId, StoreId};
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
 
 use super::index::Location;
-use super::record::{Decoded, HEADER_LEN, RecordHeader};
+use super::record::{Decoded, HEADER_LEN, Kind, RecordHeader};
 
 /// Bytes of a pack's header; the first record starts here.
 pub(crate) const PACK_HEADER_LEN: u64 = 64;
 const MAGIC: &[u8; 8] = b"TPLCPACK";
 const FORMAT: u32 = 1;
 const CRC_AT: usize = 60;
+/// Bytes that a disk cannot read without their neighbours.
+const SECTOR: usize = 512;
 
 /// Stands in front of every record of one pack; random.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,12 +93,26 @@ pub(crate) fn path(packs: &Path, number: u32) -> PathBuf {
     packs.join(file_name(number))
 }
 
+/// Numbers of the packs that are there, ascending, and paths of files that are none.
+pub(crate) fn list(packs: &Path) -> io::Result<(Vec<u32>, Vec<PathBuf>)> {
+    let (mut numbers, mut strangers) = (Vec::new(), Vec::new());
+    for entry in std::fs::read_dir(packs)? {
+        let entry = entry?;
+        match entry.file_name().to_str().and_then(number_of) {
+            Some(number) => numbers.push(number),
+            None => strangers.push(entry.path()),
+        }
+    }
+    numbers.sort_unstable();
+    Ok((numbers, strangers))
+}
+
 fn file_name(number: u32) -> String {
     format!("{number:08}.pack")
 }
 
 /// The number in a pack file's name; none for strangers.
-pub(crate) fn number_of(name: &str) -> Option<u32> {
+fn number_of(name: &str) -> Option<u32> {
     let number = name.strip_suffix(".pack")?.parse().ok()?;
     (name == file_name(number)).then_some(number)
 }
@@ -151,6 +168,39 @@ impl Pack {
     }
 }
 
+/// Makes the next read of a record ask the disk.
+pub(crate) fn drop_cached(packs: &Path, at: Location) -> io::Result<()> {
+    match File::open(path(packs, at.pack)) {
+        Ok(file) => Ok(fadvise(&file, at.offset, NonZeroU64::new(at.record_len()), Advice::DontNeed)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// What can be read of so many bytes of a pack; zeros for what cannot.
+pub(crate) fn salvage(packs: &Path, pack: u32, offset: u64, len: u64) -> io::Result<Vec<u8>> {
+    let file = match File::open(path(packs, pack)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = vec![0; usize::try_from(len).expect("a pack's bytes fit in memory")];
+    // In small steps: one sector that the disk cannot read must not take the others with it.
+    for (step, at) in bytes.chunks_mut(SECTOR).zip((offset..).step_by(SECTOR)) {
+        match read_up_to(&file, step, at) {
+            Ok(_) => {}
+            Err(error) if is_unreadable(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes)
+}
+
+/// A sector that the disk cannot read.
+fn is_unreadable(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}
+
 /// Reads a blob and checks that it is the one asked for, undamaged. None: it is not, or its pack is gone.
 pub(crate) fn read_blob(packs: &Path, id: &BlobId, location: Location) -> io::Result<Option<Bytes>> {
     // Opening a pack for each read costs microseconds, and leaves nothing open: files do not grow with packs.
@@ -164,15 +214,15 @@ pub(crate) fn read_blob(packs: &Path, id: &BlobId, location: Location) -> io::Re
         Ok(()) => {}
         // Past the end, or a sector that the disk cannot read: this copy is lost, the node is not.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => return Ok(None),
+        Err(error) if is_unreadable(&error) => return Ok(None),
         Err(error) => return Err(error),
     }
     let (header, payload) = record.split_first_chunk::<HEADER_LEN>().expect("longer than a header");
-    let Decoded::Blob(header) = RecordHeader::decode(header, Marker::in_front_of(header)) else {
+    let Decoded::Record(header) = RecordHeader::decode(header, Marker::in_front_of(header)) else {
         return Ok(None);
     };
-    let whole =
-        header.id == *id && header.len == location.len && header.payload_crc == crc32c::crc32c(payload);
+    let asked_for = header.kind == Kind::Blob && header.id == *id && header.len == location.len;
+    let whole = asked_for && header.payload_crc == crc32c::crc32c(payload);
     Ok(whole.then(|| Bytes::from(record).slice(HEADER_LEN..)))
 }
 

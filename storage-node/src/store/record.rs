@@ -13,13 +13,21 @@ pub(crate) const HEADER_LEN: usize = 64;
 /// Records start at multiples of this.
 pub(crate) const ALIGNMENT: u64 = 8;
 
-/// The only kind that this version writes. 2 (tombstone) and 3 (root record) are reserved.
-const KIND_BLOB: u8 = 1;
+/// What a record says. 3 (root record) is reserved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A blob: its payload.
+    Blob = 1,
+    /// A deletion of what stood under the id before, at this generation or a lower one; no payload.
+    Tombstone = 2,
+}
+
 const CRC_AT: usize = HEADER_LEN - 4;
 
-/// What a record's header says of the blob that follows.
+/// What a record's header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RecordHeader {
+    pub(crate) kind: Kind,
     pub(crate) id: BlobId,
     pub(crate) generation: u32,
     /// Bytes of the payload.
@@ -31,7 +39,7 @@ pub(crate) struct RecordHeader {
 /// What stands where a record could start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decoded {
-    Blob(RecordHeader),
+    Record(RecordHeader),
     /// A whole header of a kind that this version does not know.
     OtherKind(u8),
     /// Not a header of this pack.
@@ -39,11 +47,15 @@ pub(crate) enum Decoded {
 }
 
 impl RecordHeader {
+    pub(crate) fn tombstone(id: BlobId, generation: u32) -> Self {
+        Self { kind: Kind::Tombstone, id, generation, len: 0, payload_crc: 0 }
+    }
+
     /// `marker[12] kind[1] zeros[3] len[4] generation[4] payload_crc[4] id[32] crc[4]`, integers big-endian.
     pub(crate) fn encode(&self, marker: Marker) -> [u8; HEADER_LEN] {
         let mut out = [0; HEADER_LEN];
         out[..12].copy_from_slice(&marker.0);
-        out[12] = KIND_BLOB;
+        out[12] = self.kind as u8;
         out[16..20].copy_from_slice(&self.len.to_be_bytes());
         out[20..24].copy_from_slice(&self.generation.to_be_bytes());
         out[24..28].copy_from_slice(&self.payload_crc.to_be_bytes());
@@ -57,16 +69,23 @@ impl RecordHeader {
         if bytes[..12] != marker.0 || u32_at(bytes, CRC_AT) != crc32c::crc32c(&bytes[..CRC_AT]) {
             return Decoded::Nothing;
         }
-        if bytes[12] != KIND_BLOB {
-            return Decoded::OtherKind(bytes[12]);
-        }
-        let id = bytes[28..60].try_into().ok().and_then(BlobId::from_field);
-        let (len, generation) = (u32_at(bytes, 16), u32_at(bytes, 20));
-        match id {
-            Some(id) if len <= BLOB_BYTES_MAX => {
-                Decoded::Blob(Self { id, generation, len, payload_crc: u32_at(bytes, 24) })
-            }
-            _ => Decoded::Nothing,
+        let kind = match bytes[12] {
+            1 => Kind::Blob,
+            2 => Kind::Tombstone,
+            other => return Decoded::OtherKind(other),
+        };
+        let Some(id) = bytes[28..60].try_into().ok().and_then(BlobId::from_field) else {
+            return Decoded::Nothing;
+        };
+        let (len, generation, payload_crc) = (u32_at(bytes, 16), u32_at(bytes, 20), u32_at(bytes, 24));
+        let well_formed = match kind {
+            Kind::Blob => len <= BLOB_BYTES_MAX,
+            Kind::Tombstone => bytes[13..20] == [0; 7] && payload_crc == 0,
+        };
+        if well_formed {
+            Decoded::Record(Self { kind, id, generation, len, payload_crc })
+        } else {
+            Decoded::Nothing
         }
     }
 

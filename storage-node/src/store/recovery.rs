@@ -4,13 +4,13 @@ use std::fs;
 use std::io;
 use std::ops::Range;
 
-use protocol::id::StoreId;
+use protocol::id::{BlobId, StoreId};
 use rustix::fs::{Advice, fadvise};
 
 use super::error::StoreError;
 use super::examine::{Examined, KnownPack, examine};
 use super::folder::Folder;
-use super::index::{Index, Location, LogPosition, RECENT_MAX};
+use super::index::{Entry, Index, Location, LogPosition, RECENT_MAX};
 use super::pack::{self, Pack};
 use super::record::RecordHeader;
 use super::scan::{Check, Scanned, scan};
@@ -48,31 +48,44 @@ pub(crate) struct Opening {
     pub(crate) recovered: Recovered,
 }
 
-/// Reads the log from the index's checkpoint on, or all of it.
-pub(crate) fn open(folder: &Folder, store: StoreId) -> Result<Opening, StoreError> {
+/// Reads the log from the index's checkpoint on, or all of it. Records in `lost` were found damaged before.
+pub(crate) fn open(
+    folder: &Folder,
+    store: StoreId,
+    lost: &[(BlobId, Location)],
+) -> Result<Opening, StoreError> {
     let mut recovered = Recovered::default();
     let clean_end = folder.take_clean_mark()?;
     let numbers = pack_numbers(folder, &mut recovered)?;
     let packs = examine_packs(folder, store, &numbers, &mut recovered)?;
-    let next_pack = numbers.last().map_or(1, |last| last.saturating_add(1));
+    let last_lost = lost.iter().map(|(_, at)| at.pack).max().unwrap_or_default();
+    let next_pack = numbers.last().copied().unwrap_or_default().max(last_lost).saturating_add(1);
     let index = open_index(folder, store, &packs, &mut recovered)?;
+    for (id, at) in lost {
+        index.lose(id, *at)?;
+    }
     let newest = read_log(folder, &packs, &index, clean_end, &mut recovered)?;
+    let newest = newest.and_then(|newest| behind_lost(newest, lost));
     Ok(Opening { index, newest, next_pack, recovered })
+}
+
+/// No new record stands at or in front of a place where one was found damaged: it would not count.
+fn behind_lost((pack, end): (Pack, u64), lost: &[(BlobId, Location)]) -> Option<(Pack, u64)> {
+    if lost.iter().any(|(_, at)| at.pack > pack.number) {
+        return None;
+    }
+    let lost_here = lost.iter().filter(|(_, at)| at.pack == pack.number);
+    let end = lost_here.map(|(_, at)| at.offset + at.record_len()).fold(end, u64::max);
+    Some((pack, end))
 }
 
 fn pack_numbers(folder: &Folder, recovered: &mut Recovered) -> Result<Vec<u32>, StoreError> {
     let path = folder.packs();
-    let mut numbers = Vec::new();
-    for entry in fs::read_dir(&path).map_err(StoreError::file("list", &path))? {
-        let entry = entry.map_err(StoreError::file("list", &path))?;
-        if let Some(number) = entry.file_name().to_str().and_then(pack::number_of) {
-            numbers.push(number);
-        } else {
-            tracing::warn!(path = %entry.path().display(), "not a pack; left alone");
-            recovered.strangers += 1;
-        }
+    let (numbers, strangers) = pack::list(&path).map_err(StoreError::file("list", &path))?;
+    for path in strangers {
+        tracing::warn!(path = %path.display(), "not a pack; left alone");
+        recovered.strangers += 1;
     }
-    numbers.sort_unstable();
     Ok(numbers)
 }
 
@@ -210,8 +223,9 @@ fn read_pack(
     let from = if pack.number == start.pack { start.offset.max(first) } else { first };
     let mut records = Vec::new();
     let scanned = scan(pack, from, check, |offset, header: RecordHeader| {
-        let RecordHeader { generation, len, .. } = header;
-        records.push((header.id, Location { pack: pack.number, offset, len, generation }));
+        let RecordHeader { kind, id, generation, len, .. } = header;
+        let at = Location { pack: pack.number, offset, len, generation };
+        records.push((id, Entry { kind, at }));
     })?;
     for range in &scanned.damaged {
         recovered.count_damage(pack.number, range.clone());

@@ -12,7 +12,7 @@ use protocol::digest::sha256;
 
 use super::error::StoreError;
 use super::pack::{PACK_HEADER_LEN, Pack, read_up_to};
-use super::record::{ALIGNMENT, Decoded, HEADER_LEN, RecordHeader};
+use super::record::{ALIGNMENT, Decoded, HEADER_LEN, Kind, RecordHeader};
 
 /// How much of each record is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ fn good_record(
         return Ok(None);
     }
     let header = match RecordHeader::decode(&bytes, pack.marker) {
-        Decoded::Blob(header) => header,
+        Decoded::Record(header) => header,
         Decoded::OtherKind(kind) => return Err(StoreError::NewerFormat { pack: pack.number, kind }),
         Decoded::Nothing => return Ok(None),
     };
@@ -90,8 +90,11 @@ fn good_record(
     Ok(good.then_some(header))
 }
 
-/// Whether the payload behind a record's header is the blob that it names.
+/// Whether the payload behind a record's header is the blob that it names. A tombstone is all header.
 pub(crate) fn proves_itself(file: &File, offset: u64, header: &RecordHeader) -> io::Result<bool> {
+    if header.kind == Kind::Tombstone {
+        return Ok(true);
+    }
     let mut payload = vec![0; header.len as usize];
     let count = read_up_to(file, &mut payload, offset + HEADER_LEN as u64)?;
     let whole = count == payload.len() && header.payload_crc == crc32c::crc32c(&payload);

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::error::StoreError;
 use super::index::{Index, RECENT_MAX};
-use super::writer::{Job, Writer, WriterStatus};
+use super::work::Job;
+use super::writer::{Writer, WriterStatus};
 
 #[derive(Debug)]
 pub(crate) struct Threads {

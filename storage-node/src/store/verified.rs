@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use protocol::blob_list::StoredBlob;
 use sha2::{Digest as _, Sha256};
 
-use super::record::RecordHeader;
+use super::record::{Kind, RecordHeader};
 
 /// A blob with exactly its bytes.
 #[derive(Debug, Clone)]
@@ -59,6 +59,7 @@ impl IncomingBlob {
             return Err(NotTheBlob);
         }
         let header = RecordHeader {
+            kind: Kind::Blob,
             id: blob.id,
             generation: blob.generation,
             len: blob.size,

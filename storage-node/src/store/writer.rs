@@ -11,16 +11,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use protocol::id::{BlobId, StoreId};
+use protocol::id::StoreId;
 use rustix::fs::{Advice, fadvise};
-use tokio::sync::oneshot;
 
 use super::error::StoreError;
-use super::index::{Index, Location, LogPosition};
+use super::index::{Entry, Index, Location, LogPosition};
 use super::pack::{Marker, PACK_HEADER_LEN, Pack, PackHeader};
-use super::record::record_len;
 use super::sync_times::SyncTimes;
-use super::verified::VerifiedBlob;
+use super::work::{Group, Job, NewRecord};
 
 /// When a group is written.
 #[derive(Debug, Clone, Copy)]
@@ -29,18 +27,6 @@ pub struct GroupLimits {
     pub bytes: u64,
     /// or the first of them has waited so long.
     pub wait: Duration,
-}
-
-/// Blobs that wait to become durable together.
-pub(crate) struct Job {
-    pub(crate) blobs: Vec<VerifiedBlob>,
-    pub(crate) done: oneshot::Sender<Result<(), StoreError>>,
-}
-
-impl Job {
-    fn bytes(&self) -> u64 {
-        self.blobs.iter().map(|blob| record_len(blob.header.len)).sum()
-    }
 }
 
 /// What writer and store share.
@@ -82,19 +68,18 @@ impl Writer {
     pub(crate) fn run(mut self, queue: &Receiver<Job>) {
         while let Ok(first) = queue.recv() {
             let group = self.gather(first, queue);
-            let result = self.write(&group);
-            answer(group, &result);
+            self.write(group);
         }
     }
 
     fn gather(&self, first: Job, queue: &Receiver<Job>) -> Vec<Job> {
         let deadline = Instant::now() + self.limits.wait;
-        let mut bytes = first.bytes();
+        let mut bytes = first.work.bytes();
         let mut group = vec![first];
         while bytes < self.limits.bytes {
             match queue.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(job) => {
-                    bytes += job.bytes();
+                    bytes += job.work.bytes();
                     group.push(job);
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
@@ -103,41 +88,69 @@ impl Writer {
         group
     }
 
-    fn write(&mut self, group: &[Job]) -> Result<(), StoreError> {
+    /// Writes a group and answers it. When there is no room, what leads to more room is tried alone.
+    fn write(&mut self, jobs: Vec<Job>) {
+        let Group { jobs, records, .. } = Group::of(jobs, &self.index);
+        let reclaims = jobs.iter().all(|job| job.work.reclaims());
+        match self.log(&records, reclaims) {
+            Err(StoreError::Full) if !reclaims => {
+                let (reclaiming, puts): (Vec<_>, Vec<_>) =
+                    jobs.into_iter().partition(|job| job.work.reclaims());
+                answer(puts, &Err(StoreError::Full));
+                if !reclaiming.is_empty() {
+                    self.write(reclaiming);
+                }
+            }
+            result => answer(jobs, &result),
+        }
+    }
+
+    fn log(&mut self, records: &[NewRecord], reclaims: bool) -> Result<(), StoreError> {
         if let Some(reason) = self.status.read_only() {
             return Err(StoreError::ReadOnly(reason));
         }
+        if records.is_empty() {
+            return Ok(());
+        }
         let (pack, offset) = match self.current.take() {
             Some((pack, offset)) if offset < self.pack_bytes => (pack, offset),
-            _ => (self.create_pack()?, PACK_HEADER_LEN),
+            _ => (self.next_pack(reclaims)?, PACK_HEADER_LEN),
         };
-        let result = self.append(&pack, offset, group);
+        let result = self.append(&pack, offset, records);
         let end = *result.as_ref().unwrap_or(&offset);
         self.current = Some((pack, end));
         result.map(drop)
     }
 
-    fn create_pack(&mut self) -> Result<Pack, StoreError> {
+    /// A new pack. What reclaims room does without a whole pack's room in advance.
+    fn next_pack(&mut self, reclaims: bool) -> Result<Pack, StoreError> {
+        match self.create_pack(self.pack_bytes) {
+            Err(StoreError::Full) if reclaims => self.create_pack(0),
+            created => created,
+        }
+    }
+
+    fn create_pack(&mut self, preallocate: u64) -> Result<Pack, StoreError> {
         let number = self.next_pack;
         let marker = Marker::random().map_err(StoreError::file("make a pack in", &self.packs))?;
         self.next_pack += 1;
         let header = PackHeader { store: self.store, number, marker };
-        Pack::create(&self.packs, header, self.pack_bytes).map_err(|error| self.failed("make a pack", &error))
+        Pack::create(&self.packs, header, preallocate).map_err(|error| self.failed("make a pack", &error))
     }
 
     /// Appends, syncs, publishes; returns the new end. On failure the old end stands, and the next group, if
     /// there may be one, is written over the remains.
-    fn append(&mut self, pack: &Pack, start: u64, group: &[Job]) -> Result<u64, StoreError> {
+    fn append(&mut self, pack: &Pack, start: u64, records: &[NewRecord]) -> Result<u64, StoreError> {
         self.buffer.clear();
-        let mut records: Vec<(BlobId, Location)> = Vec::new();
-        for blob in group.iter().flat_map(|job| &job.blobs) {
+        let mut entries = Vec::with_capacity(records.len());
+        for (header, payload) in records {
             let offset = start + self.buffer.len() as u64;
-            self.buffer.extend_from_slice(&blob.header.encode(pack.marker));
-            self.buffer.extend_from_slice(&blob.bytes);
-            let end = offset - start + blob.header.record_len();
+            self.buffer.extend_from_slice(&header.encode(pack.marker));
+            self.buffer.extend_from_slice(payload);
+            let end = offset - start + header.record_len();
             self.buffer.resize(usize::try_from(end).expect("a group fits in memory"), 0);
-            let (len, generation) = (blob.header.len, blob.header.generation);
-            records.push((blob.header.id, Location { pack: pack.number, offset, len, generation }));
+            let at = Location { pack: pack.number, offset, len: header.len, generation: header.generation };
+            entries.push((header.id, Entry { kind: header.kind, at }));
         }
         pack.file.write_all_at(&self.buffer, start).map_err(|error| self.failed("write", &error))?;
         let started = Instant::now();
@@ -150,7 +163,7 @@ impl Writer {
         let len = NonZeroU64::new(self.buffer.len() as u64);
         let _ = fadvise(&pack.file, start, len, Advice::DontNeed);
         let end = start + self.buffer.len() as u64;
-        self.index.publish(&records, LogPosition { pack: pack.number, offset: end }).map_err(|error| {
+        self.index.publish(&entries, LogPosition { pack: pack.number, offset: end }).map_err(|error| {
             // Some records may be known by now: the next group must not be written over them.
             self.status.set_read_only(format!("the index fails: {error}"));
             error

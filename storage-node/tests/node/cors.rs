@@ -15,7 +15,10 @@ async fn a_preflight_from_the_web_app_gets_exactly_this_answer() {
     let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
     assert_eq!(header("access-control-allow-origin"), WEB_ORIGIN);
     assert_eq!(header("access-control-allow-methods"), "GET,HEAD,PUT,POST");
-    assert_eq!(header("access-control-allow-headers"), "authorization,content-type,triplicate-generation");
+    assert_eq!(
+        header("access-control-allow-headers"),
+        "authorization,content-type,triplicate-generation,x-request-id"
+    );
     assert_eq!(header("access-control-max-age"), "7200");
     assert_eq!(header("vary"), "origin");
     assert!(!response.headers().contains_key("access-control-allow-credentials"));

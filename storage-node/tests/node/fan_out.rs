@@ -23,7 +23,7 @@ fn by_node(events: Vec<PutEvent>) -> BTreeMap<NodeId, Option<ErrorCode>> {
 }
 
 /// Puts something that is no node into the directory.
-async fn pretend(coordinator: &Coordinator, url: String) -> NodeId {
+pub async fn pretend(coordinator: &Coordinator, url: String) -> NodeId {
     let node = NodeId::from_bytes([0x5a; 16]).unwrap();
     let key = SigningKey::from_bytes(&[3; 32]);
     let request = JoinRequest {

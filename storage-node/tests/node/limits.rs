@@ -130,7 +130,7 @@ async fn bytes_of_a_read_request() {
 }
 
 /// Sends the front of a batch and keeps the connection: its bytes stay in flight.
-async fn begin_batch(node: &Node, seed: u64, size: u32) -> TcpStream {
+pub async fn begin_batch(node: &Node, seed: u64, size: u32) -> TcpStream {
     let id = BlobId::from_bytes(protocol::digest::sha256(&[&seed.to_be_bytes()])).unwrap();
     let blob = StoredBlob { id, size, generation: 1 };
     let grant = node.coordinator.grant(node.id, Operation::Put, &[blob]);

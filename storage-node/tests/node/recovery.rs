@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use storage_node::store::{IncomingBlob, Recovered, Reserve, Store, StoreError, StoreOptions};
+use storage_node::store::{IncomingBlob, Recovered, Reserve, Store, StoreError, StoreOptions, VerifiedBlob};
 use testkit::{TempDir, tempdir};
 
-use crate::support::{Blob, packs};
+use crate::support::{Blob, list, packs};
 
 pub const PACK_HEADER: usize = 64;
 pub const RECORD_HEADER: usize = 64;
@@ -32,19 +32,28 @@ pub fn open(folder: &Path) -> Store {
 }
 
 pub fn put(store: &Store, blobs: &[Blob]) {
-    let verified = blobs.iter().map(|blob| {
-        let mut incoming = IncomingBlob::new(blob.stored);
-        incoming.push(&blob.bytes);
-        incoming.finish().unwrap()
-    });
-    run(store.put(verified.collect())).unwrap();
+    try_put(store, blobs).unwrap();
+}
+
+pub fn try_put(store: &Store, blobs: &[Blob]) -> Result<(), StoreError> {
+    run(store.put(blobs.iter().map(verified).collect()))
+}
+
+pub fn verified(blob: &Blob) -> VerifiedBlob {
+    let mut incoming = IncomingBlob::new(blob.stored);
+    incoming.push(&blob.bytes);
+    incoming.finish().unwrap()
+}
+
+pub fn delete(store: &Store, blobs: &[Blob]) {
+    run(store.delete(list(blobs))).unwrap();
 }
 
 pub fn has(store: &Store, blob: &Blob) -> bool {
     run(store.read(&blob.stored.id)).unwrap().is_some_and(|bytes| bytes == blob.bytes)
 }
 
-fn run<T>(future: impl Future<Output = T>) -> T {
+pub fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
@@ -302,12 +311,12 @@ fn a_record_of_a_kind_from_the_future_is_not_skipped() {
     let folder = crashed(&[small(1)]);
     let pack = only_pack(folder.path());
     let mut bytes = fs::read(&pack).unwrap();
-    bytes[PACK_HEADER + 12] = 2;
+    bytes[PACK_HEADER + 12] = 3;
     let crc = crc32c::crc32c(&bytes[PACK_HEADER..PACK_HEADER + 60]);
     bytes[PACK_HEADER + 60..PACK_HEADER + 64].copy_from_slice(&crc.to_be_bytes());
     fs::write(&pack, bytes).unwrap();
     let refused = Store::open(folder.path(), store_id(), options());
-    assert!(matches!(refused, Err(StoreError::NewerFormat { kind: 2, .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::NewerFormat { kind: 3, .. })), "{refused:?}");
 }
 
 proptest! {

@@ -1,5 +1,7 @@
 //! Blobs with content, and how a batch of them looks.
 
+use std::path::Path;
+
 use protocol::blob_list::StoredBlob;
 use protocol::data_plane::PutHeader;
 use protocol::digest::sha256;
@@ -48,4 +50,18 @@ pub fn batch_body(header: &PutHeader, blobs: &[Blob]) -> Vec<u8> {
         body.extend_from_slice(&blob.bytes);
     }
     body
+}
+
+/// Flips a bit in the middle of every record of a blob.
+pub fn damage(data: &Path, blob: &Blob) {
+    for pack in super::packs(data) {
+        let mut bytes = std::fs::read(&pack).expect("readable");
+        let front = &blob.bytes[..16.min(blob.bytes.len())];
+        let starts = (0..bytes.len()).step_by(8).filter(|at| bytes[*at..].starts_with(front));
+        let starts: Vec<_> = starts.collect();
+        for at in starts {
+            bytes[at + blob.bytes.len() / 2] ^= 0x10;
+        }
+        std::fs::write(pack, bytes).expect("writable");
+    }
 }

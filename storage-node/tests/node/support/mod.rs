@@ -2,6 +2,7 @@
 
 mod blob;
 mod coordinator;
+mod maintenance;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,7 +24,7 @@ use testkit::{Process, TempDir, free_port, tempdir, wait_until};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub use blob::{Blob, batch_body, list};
+pub use blob::{Blob, batch_body, damage, list};
 pub use coordinator::{Coordinator, JOIN_TOKEN, WEB_ORIGIN};
 
 /// A node that runs, and its folder.
