@@ -7,10 +7,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method};
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use protocol::error::ErrorCode;
-use protocol::sessions::SessionResponse;
+use protocol::sessions::{AccountRole, SessionResponse};
 use protocol::signature::PublicKey;
 use server::error::ApiError;
 
+use crate::db::audit_log::Actor;
+use crate::db::sessions::SessionRow;
 use crate::db::{self, AccountKey};
 use crate::error::ApiResult;
 use crate::random;
@@ -30,6 +32,8 @@ pub struct Session {
     pub identity: PublicKey,
     /// Names the session.
     pub token_hash: [u8; 32],
+    /// The passphrase was proven in it within the last minutes.
+    is_stepped_up: bool,
 }
 
 impl FromRequestParts<AppState> for Session {
@@ -41,11 +45,73 @@ impl FromRequestParts<AppState> for Session {
         let cookie = jar.get(cookie_name(&state.settings.public_url)).ok_or_else(unauthenticated)?;
         let token_hash = random::token_hash(cookie.value());
         let mut conn = state.connection().await?;
-        let row = db::sessions::find(&mut conn, &token_hash).await?.ok_or_else(unauthenticated)?;
+        let step_up_s = state.settings.step_up_seconds;
+        let row = db::sessions::find(&mut conn, &token_hash, step_up_s).await?.ok_or_else(unauthenticated)?;
         if !matches!(parts.method, Method::GET | Method::HEAD) {
             check_same_origin(&parts.headers)?;
         }
-        Ok(Self { account: row.account, who: row.who, identity: row.identity, token_hash })
+        let SessionRow { account, who, identity, is_stepped_up } = row;
+        Ok(Self { account, who, identity, token_hash, is_stepped_up })
+    }
+}
+
+/// A signed-in person who proved the passphrase within the last minutes: whoever found the browser open, or took its
+/// cookie, does not have this.
+#[derive(Debug)]
+pub struct SteppedUp(Session);
+
+impl SteppedUp {
+    /// The session that it is.
+    pub fn session(&self) -> &Session {
+        &self.0
+    }
+}
+
+impl From<SteppedUp> for Session {
+    fn from(SteppedUp(session): SteppedUp) -> Self {
+        session
+    }
+}
+
+impl FromRequestParts<AppState> for SteppedUp {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        let session = Session::from_request_parts(parts, state).await?;
+        session.check_stepped_up()?;
+        Ok(Self(session))
+    }
+}
+
+/// That the caller of a route which others share is a [`SteppedUp`] one.
+#[derive(Debug)]
+pub struct StepUpProof(());
+
+impl Session {
+    /// # Errors
+    /// [`ErrorCode::StepUpRequired`].
+    pub fn check_stepped_up(&self) -> ApiResult<StepUpProof> {
+        if self.is_stepped_up {
+            return Ok(StepUpProof(()));
+        }
+        Err(ApiError::new(ErrorCode::StepUpRequired, "this needs your passphrase once more"))
+    }
+}
+
+/// The signed-in operator, and from where.
+#[derive(Debug)]
+pub struct Operator(pub Actor);
+
+impl FromRequestParts<AppState> for Operator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        let session = Session::from_request_parts(parts, state).await?;
+        if session.who.role == AccountRole::Operator {
+            let address = ClientAddress::from_request_parts(parts, state).await?;
+            return Ok(Self(address.actor(&session)));
+        }
+        Err(ApiError::new(ErrorCode::Forbidden, "only the operator may do this"))
     }
 }
 
@@ -82,13 +148,33 @@ impl FromRequestParts<AppState> for ClientNetwork {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        let ClientAddress(address) = ClientAddress::from_request_parts(parts, state).await?;
+        Ok(Self(network_of(address)))
+    }
+}
+
+/// The client's address, as far as it is known: for the audit log.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientAddress(pub IpAddr);
+
+impl ClientAddress {
+    /// Who acts: this session, from here.
+    pub fn actor(self, session: &Session) -> Actor {
+        Actor { account: Some(session.account), client: Some(self.0) }
+    }
+}
+
+impl FromRequestParts<AppState> for ClientAddress {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
         let ConnectInfo(peer) = parts
             .extensions
             .get::<ConnectInfo<SocketAddr>>()
             .ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the server does not pass addresses on")))?;
         let told = state.settings.client_address_header.as_ref();
         let told = told.and_then(|name| last_address(&parts.headers, name));
-        Ok(Self(network_of(told.unwrap_or(peer.ip()))))
+        Ok(Self(told.unwrap_or(peer.ip())))
     }
 }
 

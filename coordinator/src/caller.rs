@@ -9,7 +9,7 @@ use protocol::id::VaultId;
 use protocol::signature::PublicKey;
 use server::error::ApiError;
 
-use crate::auth::Session;
+use crate::auth::{Session, StepUpProof};
 use crate::db::AccountKey;
 use crate::device_auth::Device;
 use crate::error::ApiResult;
@@ -64,6 +64,19 @@ impl Caller {
     /// May it know of this vault of its account?
     pub fn sees(&self, vault: &VaultId) -> bool {
         self.device().is_none_or(|device| device.vaults().contains(vault))
+    }
+
+    /// Refuses devices, and sessions in which the passphrase was not proven of late.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Forbidden`], [`ErrorCode::StepUpRequired`].
+    pub fn check_stepped_up(&self) -> ApiResult<StepUpProof> {
+        match self {
+            Self::Person(session) => session.check_stepped_up(),
+            Self::Device(_) => {
+                Err(ApiError::new(ErrorCode::Forbidden, "only the account's owner may do this"))
+            }
+        }
     }
 
     /// Refuses devices that only read.

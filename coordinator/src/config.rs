@@ -2,10 +2,19 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use axum::http::HeaderName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use protocol::limits::SOURCE_OVERDUE_SECONDS;
+use protocol::limits::{SOURCE_OVERDUE_SECONDS, STEP_UP_SECONDS};
+
+use crate::audit_log::AuditLogBounds;
+use crate::cli::{AuditCommand, ClusterCommand, GcCommand, NodeCommand, UserCommand};
+use crate::garbage::Reclaim;
+use crate::health::Timings;
+use crate::metrics::MetricsOptions;
+use crate::rebalance::Rebalance;
+use crate::upkeep::{Upkeep, seconds};
 
 /// Keeps metadata, placement and health of a Triplicate cluster, and serves its web app.
 #[derive(Debug, Parser)]
@@ -20,7 +29,37 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Migrate the database and serve.
-    Serve(Serve),
+    Serve(Box<Serve>),
+    /// See and change storage nodes.
+    Node {
+        /// What to do.
+        #[command(subcommand)]
+        command: NodeCommand,
+    },
+    /// See how the cluster is.
+    Cluster {
+        /// What to do.
+        #[command(subcommand)]
+        command: ClusterCommand,
+    },
+    /// See accounts, and change what they may do and take.
+    User {
+        /// What to do.
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// See what happened that concerns security.
+    Audit {
+        /// What to do.
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+    /// Look at garbage collection, or run it.
+    Gc {
+        /// What to do.
+        #[command(subcommand)]
+        command: GcCommand,
+    },
 }
 
 /// How to serve.
@@ -29,6 +68,11 @@ pub struct Serve {
     /// PostgreSQL, like postgres://user@host/database.
     #[arg(long, env = "TRIPLICATE_DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
+    /// Seconds for which a transaction may wait for this program: then the database ends it and gives its locks up, so
+    /// that a coordinator that stands still holds nobody up.
+    #[arg(long, env = "TRIPLICATE_TRANSACTION_IDLE", value_name = "SECONDS", value_parser = seconds,
+          default_value = "60")]
+    pub transaction_idle: Duration,
     /// Address and port to listen on.
     #[arg(long, env = "TRIPLICATE_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
@@ -54,6 +98,27 @@ pub struct Serve {
     /// Seconds without a new snapshot after which a device's folder is shown as overdue.
     #[arg(long, env = "TRIPLICATE_OVERDUE_AFTER", value_name = "SECONDS", default_value_t = SOURCE_OVERDUE_SECONDS)]
     pub overdue_after: u64,
+    /// Seconds for which a proof of the passphrase in a web session counts, for what needs a fresh one.
+    #[arg(long, env = "TRIPLICATE_STEP_UP", value_name = "SECONDS", default_value_t = STEP_UP_SECONDS)]
+    pub step_up: u64,
+    /// How silent nodes are judged.
+    #[command(flatten)]
+    pub timings: Timings,
+    /// How every blob's copies are kept.
+    #[command(flatten)]
+    pub upkeep: Upkeep,
+    /// How copies move between zones.
+    #[command(flatten)]
+    pub rebalance: Rebalance,
+    /// How it gives space back.
+    #[command(flatten)]
+    pub reclaim: Reclaim,
+    /// How long what concerns security is remembered.
+    #[command(flatten)]
+    pub audit_log: AuditLogBounds,
+    /// How metrics are told.
+    #[command(flatten)]
+    pub metrics: MetricsOptions,
     /// What to log, like `info` or `info,sqlx=warn`.
     #[arg(long, env = "TRIPLICATE_LOG", default_value = "info")]
     pub log: String,

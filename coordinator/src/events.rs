@@ -6,11 +6,13 @@ use std::time::Duration;
 use protocol::events::Event;
 use protocol::id::{DeviceId, EnrolmentId, VaultId};
 use protocol::messages::Direction;
+use protocol::nodes::NodesResponse;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 use tokio::sync::broadcast;
 
+use crate::api::nodes;
 use crate::caller::Caller;
 use crate::db::{self, AccountKey, DbError};
 use crate::state::App;
@@ -174,8 +176,8 @@ async fn listen_once(app: &App) -> Result<(), DbError> {
 async fn read(app: &App, news: News) -> Result<Option<(Audience, Event)>, DbError> {
     Ok(Some(match news {
         News::Nodes => {
-            let nodes = db::nodes::list_statuses(&mut *app.connection().await?).await?;
-            (Audience::Everybody, Event::Nodes { nodes })
+            let NodesResponse { nodes, cluster } = nodes::describe(app).await?;
+            (Audience::Everybody, Event::Nodes { nodes, cluster })
         }
         News::Head { account, vault, seq } => {
             (Audience::Vault(AccountKey(account), vault), Event::Head { vault, seq })

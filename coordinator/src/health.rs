@@ -1,29 +1,121 @@
 //! What silence makes of a node: pure, so that every rule can be tested without waiting.
 //!
-//! Only a heartbeat makes a node better ([`after_heartbeat`]), only silence makes it worse ([`after_silence`]).
+//! Only a heartbeat makes a node better ([`after_heartbeat`]), only silence makes it worse ([`after_silence`]). What
+//! the operator wants of it ([`Intent`]) is told apart from that, because a node that is to be emptied may fall silent.
 
 use std::time::Duration;
 
+use clap::Args;
 use protocol::nodes::NodeState;
 
+use crate::upkeep::seconds;
+
 /// After how long a silence a node changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 pub struct Timings {
-    /// Gets nothing new and is read last.
+    /// Seconds of silence after which a node gets nothing new and is read last.
+    #[arg(long = "suspect-after", env = "TRIPLICATE_SUSPECT_AFTER", value_name = "SECONDS", value_parser = seconds,
+          default_value = "15")]
     pub suspect: Duration,
-    /// Is not read, and its copies do not count.
+    /// Seconds of silence after which a node is not read, and blobs that have no other copy get one.
+    #[arg(long = "down-after", env = "TRIPLICATE_DOWN_AFTER", value_name = "SECONDS", value_parser = seconds,
+          default_value = "60")]
     pub down: Duration,
+    /// Seconds of silence after which all copies of a node are replaced.
+    #[arg(long = "out-after", env = "TRIPLICATE_OUT_AFTER", value_name = "SECONDS", value_parser = seconds,
+          default_value = "900")]
+    pub out: Duration,
+    /// Seconds within which so many nodes fall silent that it is rather the network: then repair waits.
+    #[arg(long = "alarm-within", env = "TRIPLICATE_ALARM_WITHIN", value_name = "SECONDS", value_parser = seconds,
+          default_value = "300")]
+    pub alarm_within: Duration,
+    /// Seconds that repair waits then, but for blobs that have no other copy.
+    #[arg(long = "alarm-wait", env = "TRIPLICATE_ALARM_WAIT", value_name = "SECONDS", value_parser = seconds,
+          default_value = "900")]
+    pub alarm_wait: Duration,
+    /// Seconds that a node which went down again soon after it came back gets nothing new; twice that the next time.
+    #[arg(long = "hold-down", env = "TRIPLICATE_HOLD_DOWN", value_name = "SECONDS", value_parser = seconds,
+          default_value = "60")]
+    pub hold_down: Duration,
+    /// Seconds after its return within which a node that goes down again does so soon.
+    #[arg(long = "flap-within", env = "TRIPLICATE_FLAP_WITHIN", value_name = "SECONDS", value_parser = seconds,
+          default_value = "3600")]
+    pub flap_within: Duration,
 }
 
 impl Default for Timings {
     fn default() -> Self {
-        Self { suspect: Duration::from_secs(15), down: Duration::from_mins(1) }
+        Self {
+            suspect: Duration::from_secs(15),
+            down: Duration::from_mins(1),
+            out: Duration::from_mins(15),
+            alarm_within: Duration::from_mins(5),
+            alarm_wait: Duration::from_mins(15),
+            hold_down: Duration::from_mins(1),
+            flap_within: Duration::from_hours(1),
+        }
     }
 }
 
-/// The state of a node that was just heard of.
-pub fn after_heartbeat(refuses_writes: bool) -> NodeState {
-    if refuses_writes { NodeState::ReadOnly } else { NodeState::Up }
+/// With fewer nodes than this, one that fails is a large part of all.
+const ALARM_NODES_MIN: usize = 10;
+/// More silent nodes than this, in percent, are an alarm.
+const ALARM_PERCENT: usize = 30;
+
+/// What the operator wants of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    /// It keeps blobs.
+    Serve,
+    /// It is to be emptied, while it still serves what it has.
+    Drain,
+    /// It is no part of the cluster any more.
+    Gone,
+}
+
+/// What is known of a node when a heartbeat of it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Past {
+    /// Its state so far.
+    pub state: NodeState,
+    /// How long ago it last came back from being down.
+    pub returned: Option<Duration>,
+    /// How many such returns came in close succession.
+    pub flaps: u32,
+    /// How long it still gets nothing new because of them.
+    pub held: Duration,
+}
+
+/// What a heartbeat makes of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// Its state.
+    pub state: NodeState,
+    /// It came back, with so many returns in close succession, and gets nothing new for so long.
+    pub returned: Option<(u32, Duration)>,
+}
+
+/// The state of a node that was just heard of. One that goes down again and again is held back for longer each time,
+/// so that blobs do not go to it and away from it as often.
+pub fn after_heartbeat(past: Past, refuses_writes: bool, timings: Timings) -> Heard {
+    let returned = matches!(past.state, NodeState::Down | NodeState::Out).then(|| {
+        let soon = past.returned.is_some_and(|ago| ago < timings.flap_within);
+        let flaps = if soon { past.flaps.saturating_add(1) } else { 0 };
+        let hold = match flaps {
+            0 => Duration::ZERO,
+            _ => timings.hold_down.saturating_mul(1 << (flaps - 1).min(16)).min(timings.flap_within),
+        };
+        (flaps, hold)
+    });
+    let held = returned.map_or(past.held, |(_, hold)| hold);
+    let state = if held > Duration::ZERO {
+        NodeState::Suspect
+    } else if refuses_writes {
+        NodeState::ReadOnly
+    } else {
+        NodeState::Up
+    };
+    Heard { state, returned }
 }
 
 /// The state of a node that was `silent` for so long, if that is another one than it has.
@@ -37,48 +129,53 @@ pub fn after_silence(
     timings: Timings,
 ) -> Option<NodeState> {
     let silent = silent.min(listening);
+    let worse = match silent {
+        _ if silent >= timings.out => NodeState::Out,
+        _ if silent >= timings.down => NodeState::Down,
+        _ if silent >= timings.suspect => NodeState::Suspect,
+        _ => return None,
+    };
+    (severity(worse)? > severity(state)?).then_some(worse)
+}
+
+/// How bad a state of liveness is; none for one that silence does not change.
+fn severity(state: NodeState) -> Option<u8> {
     match state {
-        NodeState::Joining | NodeState::Down => None,
-        _ if silent >= timings.down => Some(NodeState::Down),
-        NodeState::Up | NodeState::ReadOnly if silent >= timings.suspect => Some(NodeState::Suspect),
-        NodeState::Up | NodeState::ReadOnly | NodeState::Suspect => None,
+        NodeState::Up | NodeState::ReadOnly => Some(0),
+        NodeState::Suspect => Some(1),
+        NodeState::Down => Some(2),
+        NodeState::Out => Some(3),
+        NodeState::Joining | NodeState::Draining | NodeState::Drained | NodeState::Gone => None,
     }
+}
+
+/// The state as people and nodes are told it.
+pub fn shown(state: NodeState, intent: Intent, drained: bool) -> NodeState {
+    match (intent, state) {
+        (Intent::Gone, _) => NodeState::Gone,
+        (Intent::Drain, _) if drained => NodeState::Drained,
+        (Intent::Drain, NodeState::Up | NodeState::ReadOnly) => NodeState::Draining,
+        (Intent::Serve | Intent::Drain, state) => state,
+    }
+}
+
+/// Does bulk repair wait? When many nodes of many fall silent at about the same time, it is rather the network than
+/// their disks, and copying all that they have would do harm. `silences` has one entry for each node.
+pub fn is_alarming(silences: &[Duration], timings: Timings) -> bool {
+    if silences.len() < ALARM_NODES_MIN {
+        return false;
+    }
+    let ends = timings.out + timings.alarm_wait;
+    let mut silent: Vec<_> =
+        silences.iter().copied().filter(|silence| (timings.suspect..ends).contains(silence)).collect();
+    silent.sort_unstable();
+    // The most nodes that fell silent within one such time of each other.
+    let together = silent.iter().enumerate().map(|(first, start)| {
+        let within = *start + timings.alarm_within;
+        silent[first..].partition_point(|silence| *silence <= within)
+    });
+    together.max().is_some_and(|most| most * 100 > silences.len() * ALARM_PERCENT)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HOUR: Duration = Duration::from_hours(1);
-
-    fn after(state: NodeState, silent: u64, listening: Duration) -> Option<NodeState> {
-        after_silence(state, Duration::from_secs(silent), listening, Timings::default())
-    }
-
-    #[test]
-    fn a_silent_node_is_suspected_and_then_down() {
-        for state in [NodeState::Up, NodeState::ReadOnly] {
-            assert_eq!(after(state, 14, HOUR), None);
-            assert_eq!(after(state, 15, HOUR), Some(NodeState::Suspect));
-            assert_eq!(after(state, 60, HOUR), Some(NodeState::Down));
-        }
-        assert_eq!(after(NodeState::Suspect, 59, HOUR), None);
-        assert_eq!(after(NodeState::Suspect, 60, HOUR), Some(NodeState::Down));
-    }
-
-    #[test]
-    fn nobody_goes_down_before_the_coordinator_has_listened_for_as_long() {
-        assert_eq!(after(NodeState::Up, 5000, Duration::from_secs(14)), None);
-        assert_eq!(after(NodeState::Up, 5000, Duration::from_secs(59)), Some(NodeState::Suspect));
-        assert_eq!(after(NodeState::Up, 5000, Duration::from_mins(1)), Some(NodeState::Down));
-    }
-
-    #[test]
-    fn silence_makes_no_node_better() {
-        for silent in [0, 20, 100] {
-            assert_eq!(after(NodeState::Down, silent, HOUR), None);
-            assert_eq!(after(NodeState::Joining, silent, HOUR), None);
-        }
-        assert_eq!(after(NodeState::Suspect, 0, HOUR), None);
-    }
-}
+mod tests;

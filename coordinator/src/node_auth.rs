@@ -1,15 +1,17 @@
 //! Which node calls: requests that nodes sign. A handler that takes one of these types cannot run for anybody else.
 
 use axum::extract::{FromRequest, Request};
+use protocol::error::ErrorCode;
 use protocol::id::NodeId;
 use protocol::limits::NONCE_SECONDS;
-use protocol::nodes::{JOIN_ORIGIN, JoinRequest, NodeState};
+use protocol::nodes::{JOIN_ORIGIN, JoinRequest};
 use serde::de::DeserializeOwned;
 use server::error::ApiError;
 use sqlx::PgConnection;
 
 use crate::db::{self, NodeKey};
 use crate::error::{ApiResult, invalid};
+use crate::health::Intent;
 use crate::signed::{Unverified, refused};
 use crate::state::AppState;
 
@@ -20,8 +22,6 @@ pub struct NodeRequest<T> {
     pub node: NodeKey,
     /// The node's id.
     pub id: NodeId,
-    /// Its state so far.
-    pub state: NodeState,
     /// What it says.
     pub body: T,
 }
@@ -36,10 +36,13 @@ impl<T: DeserializeOwned> FromRequest<AppState> for NodeRequest<T> {
         let mut conn = state.connection().await?;
         let node = db::nodes::find_signer(&mut conn, &id).await?.ok_or_else(unknown)?;
         request.verify(state, &state.settings.public_url, &node.public_key)?;
+        if node.intent == Intent::Gone {
+            return Err(ApiError::new(ErrorCode::Forbidden, "the operator removed this node"));
+        }
         // Last, because it is remembered.
         use_nonce(&mut conn, node.key, &request.signed.nonce).await?;
         let body = serde_json::from_slice(&request.body).map_err(invalid)?;
-        Ok(Self { node: node.key, id, state: node.state, body })
+        Ok(Self { node: node.key, id, body })
     }
 }
 

@@ -17,8 +17,8 @@ use server::error::ApiError;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::api::{
-    account_states, accounts, blobs, commits, devices, enrolments, events, health, messages, nodes, sessions,
-    sources, uploads, vaults,
+    account_states, accounts, audit_log, blobs, commits, devices, enrolments, events, health, heartbeats,
+    messages, nodes, sessions, snapshots, sources, uploads, vaults,
 };
 use crate::error::ApiResult;
 use crate::state::{App, AppState};
@@ -37,6 +37,7 @@ pub fn router(state: AppState) -> Router {
         .on(routes::REGISTER, accounts::register)
         .on(routes::LOGIN, sessions::login)
         .on(routes::SESSION, sessions::find_session)
+        .on(routes::STEP_UP, sessions::step_up)
         .on(routes::LOGOUT, sessions::logout)
         .on(routes::ACCOUNT_STATE, account_states::find_account_state)
         .on(routes::APPEND_ACCOUNT_STATE, account_states::append_account_state)
@@ -53,6 +54,10 @@ pub fn router(state: AppState) -> Router {
         .on(routes::PUT_VAULT_KEY, vaults::put_vault_key)
         .on(routes::COMMITS, commits::list_commits)
         .on(routes::APPEND_COMMIT, commits::append_commit)
+        .on(routes::SNAPSHOTS, snapshots::list_snapshots)
+        .on(routes::RETENTION, snapshots::find_retention)
+        .on(routes::PUT_RETENTION, snapshots::put_retention)
+        .on(routes::PREVIEW_RETENTION, snapshots::preview_retention)
         .on(routes::SOURCES, sources::list_sources)
         .on(routes::PROVE_SOURCE, sources::prove_source)
         .on(routes::SEND_MESSAGE, messages::send_message)
@@ -61,12 +66,19 @@ pub fn router(state: AppState) -> Router {
         .on(routes::PLAN, uploads::plan_upload)
         .on(routes::RECEIPTS, uploads::put_receipts)
         .on(routes::REFS, uploads::stage_refs)
+        .on(routes::STAGE_PURGE, uploads::stage_purge)
         .on(routes::NODES, nodes::list_nodes)
+        .on(routes::DRAIN_NODE, nodes::drain_node)
+        .on(routes::UNDRAIN_NODE, nodes::undrain_node)
+        .on(routes::PREVIEW_REMOVAL, nodes::preview_removal)
+        .on(routes::REMOVE_NODE, nodes::remove_node)
+        .on(routes::AUDIT_LOG, audit_log::list_audit_log)
         .on(routes::JOIN, nodes::join)
-        .on(routes::HEARTBEAT, nodes::heartbeat)
+        .on(routes::HEARTBEAT, heartbeats::take_heartbeat)
         .on(routes::EVENTS, events::stream_events)
         .on(routes::LIVEZ, health::livez)
         .on(routes::READYZ, health::readyz)
+        .on(routes::METRICS, health::metrics)
         .within(REQUEST)
         .merge(Routes::default().on(routes::COMMIT_UPLOAD, uploads::commit_upload).within(COMMIT))
         .layer(SetResponseHeaderLayer::overriding(
@@ -78,6 +90,7 @@ pub fn router(state: AppState) -> Router {
         .fallback(web::serve)
         .method_not_allowed_fallback(server::error::method_not_allowed)
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
+        .layer(from_fn_with_state(state.meters.registry.clone(), server::metrics::measure))
         .layer(from_fn(server::request_id::assign));
     with_browser_headers(router, &state).with_state(state)
 }

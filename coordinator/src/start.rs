@@ -6,16 +6,20 @@ use std::time::Duration;
 use anyhow::Context as _;
 use server::clock::Clock;
 use server::grants::GrantIssuer;
+use server::metrics::{self, Readers};
 use server::serve::ServeLimits;
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Serve;
 use crate::db;
 use crate::events::{self, EventHub};
-use crate::health::Timings;
-use crate::jobs::watch_nodes;
+use crate::jobs::{
+    audit, audit_log, deletes, garbage, inventory, rebalance, repair, retention, sweep, watch_nodes,
+};
+use crate::metrics::Meters;
+use crate::node_client::NodeClient;
 use crate::random;
 use crate::router::router;
 use crate::secrets::Secrets;
@@ -34,7 +38,7 @@ pub async fn serve(config: Serve) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
-    let state = prepare(config, Timings::default()).await?;
+    let state = prepare(config).await?;
     tracing::info!(url = %state.settings.public_url, "ready");
     run(state, listener, server::shutdown::requested()).await;
     Ok(())
@@ -44,21 +48,28 @@ pub async fn serve(config: Serve) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// What is missing.
-pub async fn prepare(config: Serve, timings: Timings) -> anyhow::Result<AppState> {
+pub async fn prepare(config: Serve) -> anyhow::Result<AppState> {
+    let options: PgConnectOptions = config.database_url.parse().context("the database's URL")?;
+    let idle_ms = config.transaction_idle.as_millis();
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
         .acquire_timeout(CONNECTION_WAIT)
-        .connect(&config.database_url)
+        .connect_with(options.options([("idle_in_transaction_session_timeout", idle_ms)]))
         .await
         .context("cannot connect to the database")?;
     sqlx::migrate!("../migrations").run(&pool).await.context("cannot migrate the database")?;
     let secrets = Secrets::open(&config.data)?;
     offer_tokens(&pool, &secrets, &config.public_url).await?;
+    let readers = Readers::open(config.metrics.metrics_token_file.as_deref())?;
+    let nodes = NodeClient::new(&secrets.signing_key, Clock::System, config.upkeep.node_answer)
+        .context("cannot set up calls to storage nodes")?;
     Ok(Arc::new(App {
         grants: GrantIssuer::new(&secrets.signing_key),
+        nodes,
         pool,
         secrets,
         clock: Clock::System,
+        meters: Meters::new(&config.metrics, readers, Clock::System.now_ms()),
         events: EventHub::default(),
         web: config.web.map(Web::new),
         stop: CancellationToken::new(),
@@ -68,30 +79,45 @@ pub async fn prepare(config: Serve, timings: Timings) -> anyhow::Result<AppState
             registration: config.registration,
             client_address_header: config.client_address_header,
             overdue_seconds: config.overdue_after,
-            timings,
+            step_up_seconds: config.step_up,
+            timings: config.timings,
+            upkeep: config.upkeep,
+            rebalance: config.rebalance,
+            reclaim: config.reclaim,
+            audit_log: config.audit_log,
         },
     }))
 }
 
 /// Runs jobs and serves until `stop` completes.
 pub async fn run(state: AppState, listener: TcpListener, stop: impl Future<Output = ()>) {
-    let watching = tokio::spawn({
-        let state = state.clone();
-        async move { watch_nodes::run(&state).await }
-    });
-    let listening = tokio::spawn({
-        let state = state.clone();
-        async move { events::listen(&state).await }
+    let jobs = tokio::spawn({
+        let app = state.clone();
+        async move {
+            tokio::join!(
+                watch_nodes::run(&app),
+                events::listen(&app),
+                sweep::run(&app),
+                repair::run(&app),
+                rebalance::run(&app),
+                inventory::run(&app),
+                audit::run(&app),
+                audit_log::run(&app),
+                retention::run(&app),
+                garbage::run(&app),
+                deletes::run(&app),
+            )
+        }
     });
     let stop = async {
         stop.await;
         state.stop.cancel();
     };
+    let tidying = tokio::spawn(metrics::tidy(state.meters.registry.clone()));
     server::serve::serve(listener, router(state.clone()), ServeLimits::default(), stop).await;
-    for job in [watching, listening] {
-        if let Err(error) = job.await {
-            tracing::error!(%error, "a job ended badly");
-        }
+    tidying.abort();
+    if let Err(error) = jobs.await {
+        tracing::error!(%error, "a job ended badly");
     }
     state.pool.close().await;
 }

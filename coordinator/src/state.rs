@@ -9,12 +9,18 @@ use sqlx::postgres::PgPool;
 use sqlx::{PgConnection, Postgres, Transaction};
 use tokio_util::sync::CancellationToken;
 
+use crate::audit_log::AuditLogBounds;
 use crate::config::Registration;
 use crate::copies::Copies;
 use crate::db::{self, DbError};
 use crate::events::EventHub;
+use crate::garbage::Reclaim;
 use crate::health::Timings;
+use crate::metrics::Meters;
+use crate::node_client::NodeClient;
+use crate::rebalance::Rebalance;
 use crate::secrets::Secrets;
+use crate::upkeep::Upkeep;
 use crate::web::Web;
 
 /// Shared by all handlers and jobs.
@@ -28,10 +34,14 @@ pub struct App {
     pub secrets: Secrets,
     /// Issues grants under the signing key.
     pub grants: GrantIssuer,
+    /// Calls storage nodes.
+    pub nodes: NodeClient,
     /// The time of day; what two coordinators must agree on is timed by the database instead.
     pub clock: Clock,
     /// What was configured.
     pub settings: Settings,
+    /// What it tells Prometheus.
+    pub meters: Meters,
     /// Wakes event streams.
     pub events: EventHub,
     /// The web app, if this server serves it.
@@ -53,8 +63,18 @@ pub struct Settings {
     pub client_address_header: Option<HeaderName>,
     /// After how long without a snapshot a device's source is overdue, in seconds.
     pub overdue_seconds: u64,
+    /// How long a proof of the passphrase counts in a session, in seconds.
+    pub step_up_seconds: u64,
+    /// How long what concerns security is remembered.
+    pub audit_log: AuditLogBounds,
+    /// How space is given back.
+    pub reclaim: Reclaim,
     /// After how long a silence a node changes.
     pub timings: Timings,
+    /// How every blob's copies are kept.
+    pub upkeep: Upkeep,
+    /// When copies move between zones.
+    pub rebalance: Rebalance,
 }
 
 impl App {

@@ -1,8 +1,11 @@
 //! Making accounts, and how their passwords become keys.
 
+use std::net::IpAddr;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use protocol::accounts::{PreloginRequest, PreloginResponse, RegisterRequest, RegistrationResponse};
+use protocol::audit_log::AuditEvent;
 use protocol::bytes::Base64Array;
 use protocol::digest::sha256;
 use protocol::envelope::account_state::AccountState;
@@ -16,9 +19,10 @@ use sqlx::PgConnection;
 use super::seals::check_sealed_key;
 use super::{Json, vaults};
 use crate::attempts::admit_question;
-use crate::auth::{ClientNetwork, SameOrigin};
+use crate::auth::{ClientAddress, ClientNetwork, SameOrigin};
 use crate::config::Registration;
 use crate::db::accounts::{Inserted, NewAccount};
+use crate::db::audit_log::Actor;
 use crate::db::{self, AccountKey};
 use crate::error::{ApiResult, broken_rule, invalid, invalid_envelope};
 use crate::random;
@@ -54,13 +58,14 @@ pub async fn register(
     State(state): State<AppState>,
     _: SameOrigin,
     network: ClientNetwork,
+    ClientAddress(client): ClientAddress,
     Json(request): Json<RegisterRequest>,
 ) -> ApiResult<StatusCode> {
     admit_question(&state, &network).await?;
     check_keys(&request)?;
     let account_state = check_first_state(&request)?;
     let genesis = vaults::check_new(&request.vault, &account_state, &request.identity)?;
-    match create(&state, &request, &genesis).await {
+    match create(&state, &request, &genesis, client).await {
         Ok(()) => Ok(StatusCode::CREATED),
         // Looked for only now: a repetition may come while the first one is still on its way.
         Err(refusal) if is_registered(&state, &request).await? => {
@@ -71,12 +76,20 @@ pub async fn register(
     }
 }
 
-async fn create(state: &AppState, request: &RegisterRequest, genesis: &CommitEnvelope) -> ApiResult<()> {
+async fn create(
+    state: &AppState,
+    request: &RegisterRequest,
+    genesis: &CommitEnvelope,
+    client: IpAddr,
+) -> ApiResult<()> {
     let mut tx = state.begin().await?;
     let role = authorize(state, &mut tx, request.setup_token.as_deref()).await?;
     let account = insert_account(state, &mut tx, request, role).await?;
     db::account_states::insert(&mut tx, account, 0, &request.account_state.0).await?;
     vaults::insert_new(&mut tx, account, &request.vault, genesis).await?;
+    let actor = Actor { account: Some(account), client: Some(client) };
+    let role_name = db::accounts::role_name(role);
+    db::audit_log::note(&mut tx, actor, AuditEvent::AccountMade, Some(role_name)).await?;
     commit(tx).await?;
     if role == AccountRole::Operator
         && let Err(error) = state.secrets.remove_setup_link()

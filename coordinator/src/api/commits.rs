@@ -3,22 +3,25 @@
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
+use protocol::audit_log::AuditEvent;
 use protocol::bytes::{Base64, Base64Array};
 use protocol::commits::AppendCommitRequest;
 use protocol::envelope::account_state::AccountState;
 use protocol::envelope::commit::{CommitEnvelope, Kind};
 use protocol::error::ErrorCode;
 use protocol::id::{IdempotencyKey, VaultId};
-use protocol::refs;
 use protocol::uploads::CommitResponse;
 use serde::Deserialize;
 use server::error::ApiError;
 use sqlx::PgConnection;
 
+use super::reclaim::Listed;
 use super::sources::admit_source;
-use super::{Json, Path, Query, account_states, vaults};
+use super::{Json, Path, Query, account_states, uploads, vaults};
 use crate::attempts;
+use crate::auth::ClientAddress;
 use crate::caller::Caller;
+use crate::db::audit_log::Actor;
 use crate::db::{self, SourceKey, VaultKey};
 use crate::error::{ApiResult, broken_rule, invalid, invalid_envelope};
 use crate::events::News;
@@ -44,10 +47,12 @@ pub async fn list_commits(
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], commits))
 }
 
-/// Adds a commit that needs no upload session: settings, of all or of one source, or the end of one.
+/// Adds a commit that needs no upload session: settings, of all or of one source, the end of one, or what takes
+/// something out of history.
 pub async fn append_commit(
     State(state): State<AppState>,
     caller: Caller,
+    ClientAddress(client): ClientAddress,
     Path(id): Path<VaultId>,
     Json(request): Json<AppendCommitRequest>,
 ) -> ApiResult<axum::Json<CommitResponse>> {
@@ -59,7 +64,19 @@ pub async fn append_commit(
     if let Kind::Snapshot(_) = envelope.head.kind {
         return Err(invalid("a snapshot is committed through an upload"));
     }
-    check_empty_list(&envelope)?;
+    let staged = match &request.staged {
+        None => None,
+        Some(upload) => match uploads::claim(&mut tx, &caller, upload).await {
+            Ok(upload) if upload.vault == vault => Some(upload.key),
+            Ok(_) => return Err(invalid("the list was staged for another vault")),
+            // Perhaps it ended by this very commit.
+            Err(ended) => {
+                let answer = db::commits::find_answer(&mut tx, caller.account(), &id, &request.key).await?;
+                return answer.map(axum::Json).ok_or(ended);
+            }
+        },
+    };
+    let listed = Listed::read(&caller, &envelope.head, request.list.as_ref(), staged)?;
     let account_state = match admit(&state, &mut tx, &caller, vault, &envelope, &request.key).await? {
         Admitted::Before(answer) => return Ok(axum::Json(answer)),
         Admitted::Now(account_state) => account_state,
@@ -68,17 +85,20 @@ pub async fn append_commit(
         Some(source) => Some(admit_source(&mut tx, vault, source, &envelope.head, &account_state).await?),
         None => None,
     };
+    listed.apply(&mut tx, vault).await?;
+    let event = match envelope.head.kind {
+        Kind::Forget => Some(AuditEvent::SnapshotsForgotten),
+        Kind::Purge => Some(AuditEvent::BlobsPurged),
+        _ => None,
+    };
+    if let Some(event) = event {
+        let actor = Actor { account: Some(caller.account()), client: Some(client) };
+        db::audit_log::note(&mut tx, actor, event, Some(&id.to_string())).await?;
+    }
     let answer = append(&mut tx, &caller, vault, source, &envelope, &request.key).await?;
     commit(tx).await?;
+    state.meters.committed(envelope.head.kind);
     Ok(axum::Json(answer))
-}
-
-/// Only snapshots have a list in clear: the digest of the others is that of an empty one.
-pub(super) fn check_empty_list(envelope: &CommitEnvelope) -> ApiResult<()> {
-    if envelope.head.digest == refs::digest(&[]) {
-        return Ok(());
-    }
-    Err(broken_rule("only a snapshot has references"))
 }
 
 /// An envelope for this vault.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use protocol::audit_log::AuditEvent;
 use protocol::devices::{
     DeviceKeysResponse, DeviceLoginResponse, DeviceVaultKey, DevicesResponse, RevokeDeviceRequest,
 };
@@ -16,7 +17,7 @@ use sqlx::PgConnection;
 use super::account_states::{Next, newest};
 use super::seals::check_device_key;
 use super::{Json, vaults};
-use crate::auth::Session;
+use crate::auth::{ClientAddress, Session, SteppedUp};
 use crate::db::{self, AccountKey};
 use crate::device_auth::{Device, DeviceSignature};
 use crate::error::{ApiResult, broken_rule, invalid, not_found};
@@ -65,15 +66,17 @@ pub async fn list_devices(
 /// Its sessions and event streams end at once. The same again gets the same answer.
 pub async fn revoke_device(
     State(state): State<AppState>,
-    session: Session,
+    session: SteppedUp,
+    address: ClientAddress,
     Json(request): Json<RevokeDeviceRequest>,
 ) -> ApiResult<StatusCode> {
+    let session = session.session();
     let mut tx = state.begin().await?;
     // Only a revocation adds a state that revokes, so that a stored one has its keys too.
     if db::account_states::newest(&mut tx, session.account).await? == request.account_state.0 {
         return Ok(StatusCode::NO_CONTENT);
     }
-    let next = Next::check(&mut tx, &session, request.account_state.0.clone()).await?;
+    let next = Next::check(&mut tx, session, request.account_state.0.clone()).await?;
     let revoked = check_revocation(&next)?;
     let rows = new_rows(&next);
     check_owner_keys(&revoked.vaults, &rows, &next, &request)?;
@@ -87,6 +90,8 @@ pub async fn revoke_device(
     }
     let device = revoked.device;
     db::devices::revoke(&mut tx, session.account, &device).await?;
+    let (actor, about) = (address.actor(session), device.to_string());
+    db::audit_log::note(&mut tx, actor, AuditEvent::DeviceRevoked, Some(&about)).await?;
     next.insert(&mut tx).await?;
     News::Devices { account: session.account.0 }.send(&mut tx).await?;
     commit(tx).await?;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use axum::extract::State;
 use axum::http::StatusCode;
 use protocol::accounts::NewVault;
+use protocol::audit_log::AuditEvent;
 use protocol::bytes::Base64;
 use protocol::devices::{
     EnrolmentGrant, EnrolmentGrantResponse, EnrolmentRequest, EnrolmentRequestResponse,
@@ -23,7 +24,7 @@ use super::account_states::Next;
 use super::seals::check_sealed_key;
 use super::{Json, Path, devices, vaults};
 use crate::attempts::EnrolmentAttempt;
-use crate::auth::{ClientNetwork, Session};
+use crate::auth::{ClientAddress, ClientNetwork, Session, SteppedUp};
 use crate::db::enrolments::{EnrolmentRow, Opened};
 use crate::db::{self, AccountKey};
 use crate::error::{ApiResult, broken_rule, invalid, not_found};
@@ -100,10 +101,12 @@ pub async fn find_grant(
 /// answer.
 pub async fn grant_enrolment(
     State(state): State<AppState>,
-    session: Session,
+    session: SteppedUp,
+    address: ClientAddress,
     Path(id): Path<EnrolmentId>,
     Json(request): Json<GrantEnrolmentRequest>,
 ) -> ApiResult<StatusCode> {
+    let session = session.session();
     let digest = sha256(&[&serde_json::to_vec(&request).map_err(anyhow::Error::new)?]);
     let mut tx = state.begin().await?;
     let row = own(db::enrolments::lock(&mut tx, &id).await?, session.account)?;
@@ -114,9 +117,9 @@ pub async fn grant_enrolment(
         return Err(ApiError::new(ErrorCode::Forbidden, "the enrolment was granted otherwise"));
     }
     let device = row.request.ok_or_else(|| invalid("nobody has asked to become a device"))?;
-    let next = Next::check(&mut tx, &session, request.account_state.0.clone()).await?;
+    let next = Next::check(&mut tx, session, request.account_state.0.clone()).await?;
     let certificate = check_certificate(&next, &device)?;
-    let vault = check_new_vault(&next, &session, request.new_vault.as_ref())?;
+    let vault = check_new_vault(&next, session, request.new_vault.as_ref())?;
     insert_device(&mut tx, session.account, certificate, &request.device_wrap).await?;
     if let Some((new, genesis)) = vault {
         vaults::insert_new(&mut tx, session.account, new, &genesis).await?;
@@ -124,6 +127,8 @@ pub async fn grant_enrolment(
     insert_keys(&mut tx, session.account, &next, certificate.0, &request.grant).await?;
     next.insert(&mut tx).await?;
     db::enrolments::set_grant(&mut tx, &id, &request.grant, &digest).await?;
+    let about = device.device.to_string();
+    db::audit_log::note(&mut tx, address.actor(session), AuditEvent::DeviceEnrolled, Some(&about)).await?;
     News::Devices { account: session.account.0 }.send(&mut tx).await?;
     commit(tx).await?;
     tracing::info!(device = %device.device, "a device was admitted");

@@ -7,8 +7,9 @@ use axum::extract::State;
 use axum::response::sse::{self, KeepAlive, Sse};
 use futures_util::Stream;
 use protocol::events::Event;
+use protocol::nodes::NodesResponse;
 
-use super::account_states;
+use super::{account_states, nodes};
 use crate::caller::Caller;
 use crate::db;
 use crate::device_auth::Device;
@@ -70,8 +71,8 @@ pub async fn stream_events(
 
 /// What a person may have missed.
 async fn list_nodes(app: &App) -> ApiResult<Vec<Event>> {
-    let nodes = db::nodes::list_statuses(&mut *app.connection().await?).await?;
-    Ok(vec![Event::Nodes { nodes }])
+    let NodesResponse { nodes, cluster } = nodes::describe(app).await?;
+    Ok(vec![Event::Nodes { nodes, cluster }])
 }
 
 /// What a device may have missed: the newest account state, and the heads of its vaults.

@@ -2,16 +2,20 @@
 
 pub mod account_states;
 pub mod accounts;
+pub mod audit_log;
 pub mod blobs;
 pub mod commits;
 pub mod devices;
 pub mod enrolments;
 pub mod events;
 pub mod health;
+pub mod heartbeats;
 pub mod messages;
 pub mod nodes;
+mod reclaim;
 mod seals;
 pub mod sessions;
+pub mod snapshots;
 pub mod sources;
 pub mod uploads;
 pub mod vaults;

@@ -3,35 +3,46 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum_extra::extract::cookie::CookieJar;
+use protocol::audit_log::AuditEvent;
 use protocol::error::ErrorCode;
 use protocol::id::AccountId;
-use protocol::sessions::{LoginRequest, LoginResponse, SessionResponse};
+use protocol::sessions::{LoginRequest, LoginResponse, SessionResponse, StepUpRequest};
 use server::error::ApiError;
 
 use super::Json;
 use super::accounts::check_login;
 use crate::attempts::LoginAttempt;
-use crate::auth::{ClientNetwork, SameOrigin, Session, removal_cookie, session_cookie};
+use crate::auth::{ClientAddress, ClientNetwork, SameOrigin, Session, removal_cookie, session_cookie};
 use crate::db;
 use crate::db::accounts::Credentials;
+use crate::db::audit_log::Actor;
 use crate::error::ApiResult;
 use crate::random;
-use crate::state::{AppState, commit};
+use crate::state::{App, AppState, commit};
 
 /// Signs in. What the answer holds is given to nobody who has not proven the password.
 pub async fn login(
     State(state): State<AppState>,
     _: SameOrigin,
     network: ClientNetwork,
+    ClientAddress(client): ClientAddress,
     Json(request): Json<LoginRequest>,
 ) -> ApiResult<(CookieJar, axum::Json<LoginResponse>)> {
     check_login(&request.login)?;
     let attempt = LoginAttempt::admit(&state, &network, &request.login).await?;
     let mut tx = state.begin().await?;
     let credentials = db::accounts::find_credentials(&mut tx, &request.login).await?;
-    let credentials = verify(&state, &request, credentials)
-        .ok_or_else(|| ApiError::new(ErrorCode::WrongCredentials, "login or passphrase is wrong"))?;
+    let actor = Actor { account: credentials.as_ref().map(|known| known.account), client: Some(client) };
+    let credentials = match verify(&state, &request.auth_key.0, credentials) {
+        Ok(credentials) => credentials,
+        Err(refusal) => {
+            db::audit_log::note(&mut tx, actor, AuditEvent::SignInFailed, None).await?;
+            commit(tx).await?;
+            return Err(refusal);
+        }
+    };
     attempt.forget(&mut tx).await?;
+    db::audit_log::note(&mut tx, actor, AuditEvent::SignedIn, None).await?;
     let token = random::token();
     db::sessions::insert(&mut tx, &random::token_hash(&token), credentials.account).await?;
     commit(tx).await?;
@@ -50,12 +61,39 @@ pub async fn login(
 }
 
 /// The same work for an unknown login as for a wrong key.
-fn verify(state: &AppState, request: &LoginRequest, credentials: Option<Credentials>) -> Option<Credentials> {
+fn verify(state: &App, auth_key: &[u8; 32], credentials: Option<Credentials>) -> ApiResult<Credentials> {
     let nobody = AccountId::from_bytes([1; 16]).expect("not zero");
     let (account, verifier) =
         credentials.as_ref().map_or((nobody, [0; 32]), |known| (known.public_id, known.auth_verifier));
-    let proven = state.secrets.pepper.verifies(&account, &request.auth_key.0, &verifier);
-    credentials.filter(|_| proven)
+    let proven = state.secrets.pepper.verifies(&account, auth_key, &verifier);
+    let wrong = || ApiError::new(ErrorCode::WrongCredentials, "login or passphrase is wrong");
+    credentials.filter(|_| proven).ok_or_else(wrong)
+}
+
+/// Proves the passphrase once more, for what needs that. Whoever has the session alone guesses no faster than
+/// somebody without it.
+pub async fn step_up(
+    State(state): State<AppState>,
+    session: Session,
+    network: ClientNetwork,
+    address: ClientAddress,
+    Json(request): Json<StepUpRequest>,
+) -> ApiResult<StatusCode> {
+    let login = &session.who.login;
+    let attempt = LoginAttempt::admit(&state, &network, login).await?;
+    let mut tx = state.begin().await?;
+    let credentials = db::accounts::find_credentials(&mut tx, login).await?;
+    let actor = address.actor(&session);
+    if let Err(refusal) = verify(&state, &request.auth_key.0, credentials) {
+        db::audit_log::note(&mut tx, actor, AuditEvent::StepUpFailed, None).await?;
+        commit(tx).await?;
+        return Err(refusal);
+    }
+    db::audit_log::note(&mut tx, actor, AuditEvent::SteppedUp, None).await?;
+    attempt.forget(&mut tx).await?;
+    db::sessions::step_up(&mut tx, &session.token_hash).await?;
+    commit(tx).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Who is signed in?

@@ -98,7 +98,7 @@ fn change(source: &mut SourceRow, kind: Kind, writer: Option<DeviceId>) -> ApiRe
         }
         Kind::Snapshot(flags) => source.complete |= !flags.partial,
         Kind::SourceClosed => source.closed = true,
-        Kind::Settings | Kind::SourceSettings => {}
+        Kind::Settings | Kind::SourceSettings | Kind::Forget | Kind::Purge => {}
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use protocol::vaults::{VaultsResponse, WrappedKey};
 use server::error::ApiError;
 use sqlx::PgConnection;
 
-use super::commits::check_empty_list;
+use super::reclaim::check_no_list;
 use super::seals::check_sealed_key;
 use super::{Json, Path, account_states};
 use crate::auth::Session;
@@ -88,7 +88,7 @@ pub(super) fn check_new(
     if head.kind != Kind::Settings || head.seq != 0 || head.vault != new.vault {
         return Err(broken_rule("not the vault's first settings"));
     }
-    check_empty_list(&genesis)?;
+    check_no_list(head)?;
     Ok(genesis)
 }
 

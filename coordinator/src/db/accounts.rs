@@ -66,6 +66,14 @@ pub struct Credentials {
     pub account_state_seq: u64,
 }
 
+/// A role, as it is stored.
+pub fn role_name(role: AccountRole) -> &'static str {
+    match role {
+        AccountRole::Operator => "operator",
+        AccountRole::Member => "member",
+    }
+}
+
 pub(super) fn parse_role(role: &str) -> Result<AccountRole, DbError> {
     match role {
         "operator" => Ok(AccountRole::Operator),
@@ -81,10 +89,6 @@ pub async fn any(conn: &mut PgConnection) -> Result<bool, DbError> {
 
 /// Adds an account.
 pub async fn insert(conn: &mut PgConnection, account: &NewAccount<'_>) -> Result<Inserted, DbError> {
-    let role = match account.role {
-        AccountRole::Operator => "operator",
-        AccountRole::Member => "member",
-    };
     let iterations = i32::try_from(account.kdf.iterations).map_err(|_| DbError::Corrupt("iterations"))?;
     let inserted = sqlx::query_scalar!(
         "INSERT INTO accounts (public_id, login, role, identity, account_salt, kdf_id, iterations, auth_verifier,
@@ -93,7 +97,7 @@ pub async fn insert(conn: &mut PgConnection, account: &NewAccount<'_>) -> Result
          RETURNING id",
         account.public_id.as_bytes(),
         account.login,
-        role,
+        role_name(account.role),
         account.identity.as_bytes(),
         &account.kdf.account_salt.0,
         i16::from(account.kdf.kdf_id),

@@ -13,6 +13,9 @@ pub struct PlannedBlob {
     pub key: BlobKey,
     /// As nodes store it.
     pub blob: StoredBlob,
+    /// How often a copy of it had been taken away, where that was looked at: what a node proves after it may be gone
+    /// after the next time.
+    pub trims: i32,
 }
 
 impl PlannedBlob {
@@ -22,7 +25,7 @@ impl PlannedBlob {
         size: i32,
         generation: i32,
     ) -> Result<Self, DbError> {
-        Ok(Self { key, blob: stored_blob(sha256, size, generation)? })
+        Ok(Self { key, blob: stored_blob(sha256, size, generation)?, trims: 0 })
     }
 }
 
@@ -48,7 +51,10 @@ fn as_bytes(ids: impl Iterator<Item = BlobId>) -> Vec<Vec<u8>> {
 }
 
 /// Adds the blobs that are new and locks all, in the order of their ids so that two planners never wait for each
-/// other, and records them as the session's. In the order asked for.
+/// other, makes those live again that were on their way out, and records them as the session's. In the order asked for.
+///
+/// What was being deleted has another generation by now, so that no node that is still to delete the old one takes
+/// the new one away; and no vault holds it.
 ///
 /// The locks leave rows free to be referred to: a commit, which has locked what it refers to, never waits for a
 /// planner. Whoever wants to give a blob up needs `FOR UPDATE`, which waits for both.
@@ -60,18 +66,17 @@ pub async fn plan(
     let sha256s = as_bytes(wanted.iter().map(|blob| blob.id));
     let sizes: Vec<i32> =
         wanted.iter().map(|blob| stored(i32::try_from(blob.size), "size")).collect::<Result<_, _>>()?;
+    // One statement, so that no row is removed between being found and being locked. It locks what it does not change.
     sqlx::query!(
-        "INSERT INTO blobs (sha256) SELECT s FROM unnest($1::bytea[]) AS s ORDER BY s ON CONFLICT DO NOTHING",
+        "INSERT INTO blobs (sha256) SELECT s FROM unnest($1::bytea[]) AS s ORDER BY s
+         ON CONFLICT (sha256) DO UPDATE SET state = 'live', state_since = now() WHERE blobs.state <> 'live'",
         &sha256s
     )
     .execute(&mut *conn)
     .await?;
-    let keys = sqlx::query_scalar!(
-        "SELECT id FROM blobs WHERE sha256 = ANY ($1) ORDER BY sha256 FOR NO KEY UPDATE",
-        &sha256s
-    )
-    .fetch_all(&mut *conn)
-    .await?;
+    let keys = sqlx::query_scalar!("SELECT id FROM blobs WHERE sha256 = ANY ($1)", &sha256s)
+        .fetch_all(&mut *conn)
+        .await?;
     sqlx::query!(
         "INSERT INTO upload_blobs (upload_id, blob_id) SELECT $1, b FROM unnest($2::bigint[]) AS b
          ON CONFLICT DO NOTHING",
@@ -115,6 +120,9 @@ pub async fn list_durable(
 }
 
 /// Those of the blobs that the vault holds and that its snapshots or open sessions need, with their living copies.
+///
+/// A limit keeps the planner from turning a look for one blob into a join with all that the vault holds, which it takes
+/// for little until the tables are analyzed: then a restore of a new vault would be quadratic in its blobs.
 pub async fn locate(
     conn: &mut PgConnection,
     vault: VaultKey,
@@ -125,13 +133,20 @@ pub async fn locate(
                   ARRAY(SELECT node_id FROM live_replicas WHERE blob_id = b.id ORDER BY node_id) AS "nodes!"
            FROM unnest($2::bytea[]) WITH ORDINALITY AS w (sha256, place)
            JOIN blobs b ON b.sha256 = w.sha256
-           JOIN vault_blobs h ON h.vault_id = $1 AND h.blob_id = b.id
-           WHERE EXISTS (SELECT FROM refs r JOIN sources s ON s.id = r.source_id
-                         WHERE s.vault_id = $1 AND r.blob_id = b.id)
-              OR EXISTS (SELECT FROM ref_history r JOIN sources s ON s.id = r.source_id
-                         WHERE s.vault_id = $1 AND r.blob_id = b.id)
-              OR EXISTS (SELECT FROM upload_blobs r JOIN uploads u ON u.id = r.upload_id
-                         WHERE u.vault_id = $1 AND r.blob_id = b.id AND u.expires_at > now())
+           CROSS JOIN LATERAL (
+               SELECT 1 FROM vault_blobs h WHERE h.vault_id = $1 AND h.blob_id = b.id LIMIT 1
+           ) AS held
+           CROSS JOIN LATERAL (
+               SELECT 1 FROM refs r JOIN sources s ON s.id = r.source_id
+               WHERE s.vault_id = $1 AND r.blob_id = b.id
+               UNION ALL
+               SELECT 1 FROM ref_history r JOIN sources s ON s.id = r.source_id
+               WHERE s.vault_id = $1 AND r.blob_id = b.id
+               UNION ALL
+               SELECT 1 FROM upload_blobs r JOIN uploads u ON u.id = r.upload_id
+               WHERE u.vault_id = $1 AND r.blob_id = b.id AND u.expires_at > now()
+               LIMIT 1
+           ) AS needed
            ORDER BY w.place"#,
         vault.0,
         &as_bytes(ids.iter().copied()),

@@ -25,6 +25,8 @@ pub async fn insert(
         Kind::Snapshot(_) => 1,
         Kind::SourceClosed => 2,
         Kind::Settings => 3,
+        Kind::Forget => 4,
+        Kind::Purge => 5,
         Kind::SourceSettings => 7,
     };
     let received_ms = sqlx::query_scalar!(

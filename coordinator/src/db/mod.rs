@@ -3,21 +3,38 @@
 
 pub mod account_states;
 pub mod accounts;
+pub mod audit_log;
 pub mod blobs;
+pub mod collection;
 pub mod commits;
+pub mod copies;
+pub mod delete_jobs;
 pub mod device_sessions;
 pub mod devices;
 pub mod enrolments;
 pub mod events;
+pub mod garbage;
+pub mod intervals;
+pub mod inventories;
+pub mod liveness;
 pub mod login_attempts;
 pub mod messages;
+pub mod metrics;
 pub mod nodes;
+pub mod purge;
+pub mod rebalance;
 pub mod receipts;
 pub mod refs;
+pub mod repair_progress;
+pub mod repairs;
+pub mod retention;
 pub mod sessions;
+pub mod snapshots;
 pub mod sources;
+pub mod sweeps;
 pub mod tokens;
 pub mod uploads;
+pub mod users;
 pub mod vaults;
 
 use sqlx::postgres::PgQueryResult;
@@ -36,9 +53,9 @@ pub enum DbError {
     Unwritten(&'static str),
 }
 
-/// Conditions of PostgreSQL that pass, by their codes: a transaction that was not serializable, a deadlock, too many
-/// connections, and a server that was stopped, crashed or is starting.
-const TRANSIENT: [&str; 6] = ["40001", "40P01", "53300", "57P01", "57P02", "57P03"];
+/// Conditions of PostgreSQL that pass, by their codes: a transaction that was ended because this program stood still,
+/// one that was not serializable, a deadlock, too many connections, and a server that was stopped, crashed or is starting.
+const TRANSIENT: [&str; 7] = ["25P03", "40001", "40P01", "53300", "57P01", "57P02", "57P03"];
 
 impl DbError {
     /// Nothing was changed, or it is not known whether, and the same request may succeed later.

@@ -1,6 +1,6 @@
 //! What receipts prove: replicas, and which vault holds which blob.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::id::{NodeId, StoreId};
 use protocol::signature::PublicKey;
@@ -28,6 +28,8 @@ pub struct LockedBlob {
     pub generation: u32,
     /// If a receipt proved it.
     pub size: Option<u32>,
+    /// How often a copy of it was taken away.
+    pub trims: i32,
 }
 
 /// A node holds a blob.
@@ -78,7 +80,7 @@ pub async fn lock_blobs(
 ) -> Result<BTreeMap<BlobKey, LockedBlob>, DbError> {
     let keys: Vec<i64> = blobs.iter().map(|key| key.0).collect();
     let rows = sqlx::query!(
-        "SELECT id, generation, size FROM blobs WHERE id = ANY ($1) ORDER BY sha256 FOR NO KEY UPDATE",
+        "SELECT id, generation, size, trims FROM blobs WHERE id = ANY ($1) ORDER BY sha256 FOR NO KEY UPDATE",
         &keys
     )
     .fetch_all(conn)
@@ -88,26 +90,61 @@ pub async fn lock_blobs(
             let locked = LockedBlob {
                 generation: stored(row.generation.try_into(), "blobs.generation")?,
                 size: row.size.map(u32::try_from).transpose().map_err(|_| DbError::Corrupt("blobs.size"))?,
+                trims: row.trims,
             };
             Ok((BlobKey(row.id), locked))
         })
         .collect()
 }
 
-/// Records copies, and lets the vault hold what now has copies in enough zones. The caller holds the blobs' locks,
-/// and no (blob, node) pair stands in `copies` twice.
-pub async fn record(
+/// Copies as the columns of a statement.
+struct Columns {
+    blobs: Vec<i64>,
+    nodes: Vec<i64>,
+    epochs: Vec<i32>,
+    sizes: Vec<i32>,
+    generations: Vec<i32>,
+}
+
+impl Columns {
+    fn of(copies: &[ProvenCopy]) -> Result<Self, DbError> {
+        let to_i32 = |value: u32| stored(i32::try_from(value), "a receipt");
+        Ok(Self {
+            blobs: copies.iter().map(|copy| copy.blob.0).collect(),
+            nodes: copies.iter().map(|copy| copy.node.0).collect(),
+            epochs: copies.iter().map(|copy| copy.store_epoch).collect(),
+            sizes: copies.iter().map(|copy| to_i32(copy.size)).collect::<Result<_, _>>()?,
+            generations: copies.iter().map(|copy| to_i32(copy.generation)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// Without those that their node is ordered to delete at their generation: whether they are still there, nobody knows.
+/// The caller holds the blobs' locks, and so does whoever orders it.
+async fn without_ordered(conn: &mut PgConnection, copies: &[ProvenCopy]) -> Result<Vec<ProvenCopy>, DbError> {
+    let Columns { blobs, nodes, generations, .. } = Columns::of(copies)?;
+    let ordered = sqlx::query!(
+        "SELECT j.blob_id, j.node_id FROM delete_jobs j
+         JOIN unnest($1::bigint[], $2::bigint[], $3::integer[]) AS c (blob_id, node_id, generation)
+           ON c.blob_id = j.blob_id AND c.node_id = j.node_id AND c.generation <= j.generation",
+        &blobs,
+        &nodes,
+        &generations,
+    )
+    .fetch_all(conn)
+    .await?;
+    let ordered: BTreeSet<_> = ordered.into_iter().map(|row| (row.blob_id, row.node_id)).collect();
+    Ok(copies.iter().copied().filter(|copy| !ordered.contains(&(copy.blob.0, copy.node.0))).collect())
+}
+
+/// Records copies, but for those that their node is to delete; the others. The caller holds the blobs' locks, and no
+/// (blob, node) pair stands in `copies` twice.
+pub async fn record_copies(
     conn: &mut PgConnection,
-    vault: VaultKey,
     copies: &[ProvenCopy],
-    write_zones: u32,
-) -> Result<(), DbError> {
-    let blobs: Vec<i64> = copies.iter().map(|copy| copy.blob.0).collect();
-    let nodes: Vec<i64> = copies.iter().map(|copy| copy.node.0).collect();
-    let epochs: Vec<i32> = copies.iter().map(|copy| copy.store_epoch).collect();
-    let to_i32 = |value: u32| stored(i32::try_from(value), "a receipt");
-    let sizes = copies.iter().map(|copy| to_i32(copy.size)).collect::<Result<Vec<_>, _>>()?;
-    let generations = copies.iter().map(|copy| to_i32(copy.generation)).collect::<Result<Vec<_>, _>>()?;
+) -> Result<Vec<ProvenCopy>, DbError> {
+    let copies = without_ordered(conn, copies).await?;
+    let Columns { blobs, nodes, epochs, sizes, generations } = Columns::of(&copies)?;
     sqlx::query!(
         "UPDATE blobs SET size = c.size FROM unnest($1::bigint[], $2::integer[]) AS c (id, size)
          WHERE blobs.id = c.id AND blobs.size IS NULL",
@@ -126,8 +163,79 @@ pub async fn record(
         &generations,
         &epochs,
     )
+    .execute(conn)
+    .await?;
+    Ok(copies)
+}
+
+/// Records copies, and lets the vault hold what now has copies in enough zones. As [`record_copies`].
+pub async fn record(
+    conn: &mut PgConnection,
+    vault: VaultKey,
+    copies: &[ProvenCopy],
+    write_zones: u32,
+) -> Result<(), DbError> {
+    let copies = record_copies(conn, copies).await?;
+    let proven = list_proven(conn, vault, &copies, write_zones).await?;
+    hold(conn, vault, &proven).await?;
+    let others: Vec<_> = copies.iter().filter(|copy| !proven.contains(&copy.blob)).copied().collect();
+    if others.is_empty() { Ok(()) } else { remember(conn, vault, &others).await }
+}
+
+/// Blobs with receipts of enough zones, remembered or these, each for the present generation in the node's present
+/// store.
+async fn list_proven(
+    conn: &mut PgConnection,
+    vault: VaultKey,
+    copies: &[ProvenCopy],
+    write_zones: u32,
+) -> Result<BTreeSet<BlobKey>, DbError> {
+    let Columns { blobs, nodes, epochs, generations, .. } = Columns::of(copies)?;
+    let proven = sqlx::query_scalar!(
+        r#"SELECT e.blob_id AS "blob_id!"
+           FROM (SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::integer[])
+                          AS c (blob_id, node_id, generation, store_epoch)
+                 UNION ALL
+                 SELECT blob_id, node_id, generation, store_epoch FROM vault_receipts
+                 WHERE vault_id = $1 AND blob_id = ANY ($2)) AS e
+           JOIN blobs b ON b.id = e.blob_id AND b.generation = e.generation
+           JOIN nodes n ON n.id = e.node_id AND n.store_epoch = e.store_epoch
+           GROUP BY e.blob_id HAVING count(DISTINCT n.zone) >= $6"#,
+        vault.0,
+        &blobs,
+        &nodes,
+        &generations,
+        &epochs,
+        i64::from(write_zones),
+    );
+    Ok(proven.fetch_all(conn).await?.into_iter().map(BlobKey).collect())
+}
+
+/// The vault holds these blobs; receipts for them need not be remembered any more.
+async fn hold(conn: &mut PgConnection, vault: VaultKey, proven: &BTreeSet<BlobKey>) -> Result<(), DbError> {
+    let proven: Vec<i64> = proven.iter().map(|key| key.0).collect();
+    sqlx::query!(
+        "WITH held AS (
+             INSERT INTO vault_blobs (vault_id, blob_id) SELECT $1, b FROM unnest($2::bigint[]) AS b
+             ON CONFLICT DO NOTHING RETURNING blob_id
+         )
+         INSERT INTO vault_usage (vault_id, bytes)
+         SELECT $1, sum(b.size) FROM held JOIN blobs b ON b.id = held.blob_id HAVING count(*) > 0
+         ON CONFLICT (vault_id) DO UPDATE SET bytes = vault_usage.bytes + excluded.bytes",
+        vault.0,
+        &proven,
+    )
     .execute(&mut *conn)
     .await?;
+    sqlx::query!("DELETE FROM vault_receipts WHERE vault_id = $1 AND blob_id = ANY ($2)", vault.0, &proven)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Keeps receipts of too few zones, until those of others come.
+async fn remember(conn: &mut PgConnection, vault: VaultKey, copies: &[ProvenCopy]) -> Result<(), DbError> {
+    let Columns { blobs, nodes, epochs, generations, .. } = Columns::of(copies)?;
     sqlx::query!(
         "INSERT INTO vault_receipts (vault_id, blob_id, node_id, generation, store_epoch)
          SELECT $1, c.* FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::integer[])
@@ -141,36 +249,7 @@ pub async fn record(
         &generations,
         &epochs,
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    hold_proven(conn, vault, &blobs, write_zones).await
-}
-
-/// Receipts of enough zones, each for the present generation in the node's present store, make a vault hold a blob.
-async fn hold_proven(
-    conn: &mut PgConnection,
-    vault: VaultKey,
-    blobs: &[i64],
-    write_zones: u32,
-) -> Result<(), DbError> {
-    let held = sqlx::query_scalar!(
-        "INSERT INTO vault_blobs (vault_id, blob_id)
-         SELECT $1, e.blob_id
-         FROM vault_receipts e
-         JOIN blobs b ON b.id = e.blob_id AND b.generation = e.generation
-         JOIN nodes n ON n.id = e.node_id AND n.store_epoch = e.store_epoch
-         WHERE e.vault_id = $1 AND e.blob_id = ANY ($2)
-         GROUP BY e.blob_id HAVING count(DISTINCT n.zone) >= $3
-         ON CONFLICT DO NOTHING
-         RETURNING blob_id",
-        vault.0,
-        blobs,
-        i64::from(write_zones),
-    )
-    .fetch_all(&mut *conn)
-    .await?;
-    sqlx::query!("DELETE FROM vault_receipts WHERE vault_id = $1 AND blob_id = ANY ($2)", vault.0, &held)
-        .execute(conn)
-        .await?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use protocol::refs::Reference;
 use sqlx::PgConnection;
 
 use super::{DbError, SourceKey, UploadKey, VaultKey, broken_constraint, stored};
+use crate::copies::Copies;
 
 /// Where a commit's references go, and by what they are judged.
 #[derive(Debug, Clone, Copy)]
@@ -17,8 +18,8 @@ pub struct Applying {
     pub upload: UploadKey,
     /// The commit's number.
     pub seq: i64,
-    /// Zones in which added blobs must live.
-    pub write_zones: u32,
+    /// Zones in which added blobs must live, and copies that they should have.
+    pub copies: Copies,
 }
 
 /// What became of a page.
@@ -95,7 +96,7 @@ pub async fn list_missing(
         to.vault.0,
         to.source.0,
         to.upload.0,
-        i64::from(to.write_zones),
+        i64::from(to.copies.write_zones),
     )
     .fetch_all(conn)
     .await?;

@@ -17,6 +17,8 @@ pub struct SessionRow {
     pub who: SessionResponse,
     /// Verifies the account's envelopes.
     pub identity: PublicKey,
+    /// The passphrase was proven in it within the time asked for.
+    pub is_stepped_up: bool,
 }
 
 /// Starts a session, and forgets this account's old ones.
@@ -41,17 +43,23 @@ pub async fn insert(
     changed_one(&inserted, "sessions")
 }
 
-/// The session of a token, if it is in force; counts as a use.
-pub async fn find(conn: &mut PgConnection, token_hash: &[u8; 32]) -> Result<Option<SessionRow>, DbError> {
+/// The session of a token, if it is in force; counts as a use. A proof of the passphrase counts for `step_up_s`.
+pub async fn find(
+    conn: &mut PgConnection,
+    token_hash: &[u8; 32],
+    step_up_s: u64,
+) -> Result<Option<SessionRow>, DbError> {
     let row = sqlx::query!(
         r#"SELECT a.id, a.public_id, a.login, a.role, a.identity,
-                  s.last_used_at < now() - interval '1 minute' AS "stale!"
+                  s.last_used_at < now() - interval '1 minute' AS "stale!",
+                  s.proven_at > now() - make_interval(secs => $4) AS "stepped_up!"
            FROM sessions s JOIN accounts a ON a.id = s.account_id
            WHERE s.token_hash = $1 AND s.created_at > now() - make_interval(secs => $2)
              AND s.last_used_at > now() - make_interval(secs => $3)"#,
         token_hash,
         interval(SESSION_SECONDS),
         interval(SESSION_IDLE_SECONDS),
+        interval(step_up_s),
     )
     .fetch_optional(&mut *conn)
     .await?;
@@ -70,7 +78,17 @@ pub async fn find(conn: &mut PgConnection, token_hash: &[u8; 32]) -> Result<Opti
             role: parse_role(&row.role)?,
         },
         identity: PublicKey::from_bytes(stored(row.identity.try_into(), "accounts.identity")?),
+        is_stepped_up: row.stepped_up,
     }))
+}
+
+/// The passphrase was proven in the session just now.
+pub async fn step_up(conn: &mut PgConnection, token_hash: &[u8; 32]) -> Result<(), DbError> {
+    // The session may have ended meanwhile, which is no fault.
+    sqlx::query!("UPDATE sessions SET proven_at = now() WHERE token_hash = $1", token_hash)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Ends a session.

@@ -110,7 +110,7 @@ pub async fn list_statuses(
                   NOT s.closed AND (s.device IS NOT NULL OR n.by_device)
                       AND coalesce(n.received_at, s.since) < now() - make_interval(secs => $2) AS "overdue!"
            FROM sources s,
-                LATERAL (SELECT count(*) AS snapshots, max(seq) AS seq, max(received_at) AS received_at,
+                LATERAL (SELECT count(*) FILTER (WHERE NOT forgotten) AS snapshots, max(seq) AS seq, max(received_at) AS received_at,
                                 coalesce((SELECT device IS NOT NULL FROM commits WHERE source_id = s.id AND kind = 1
                                           ORDER BY seq DESC LIMIT 1), false) AS by_device
                          FROM commits WHERE source_id = s.id AND kind = 1) n
@@ -178,7 +178,8 @@ async fn count_copies(
 /// All nodes that are up run on one machine.
 pub async fn single_machine(conn: &mut PgConnection) -> Result<bool, DbError> {
     let machines = sqlx::query_scalar!(
-        r#"SELECT count(DISTINCT machine) AS "machines!" FROM nodes WHERE state IN ('up', 'read_only')"#
+        r#"SELECT count(DISTINCT machine) AS "machines!" FROM nodes
+           WHERE state IN ('up', 'read_only') AND intent <> 'gone'"#
     );
     Ok(machines.fetch_one(conn).await? == 1)
 }

@@ -7,6 +7,9 @@ use sqlx::PgConnection;
 use super::blobs::PlannedBlob;
 use super::{AccountKey, BlobKey, DbError, NodeKey, UploadKey, VaultKey, changed_one, interval, stored};
 
+/// A session in use is extended no more often than this.
+const EXTEND_EVERY_SECONDS: u64 = 60;
+
 /// An open session.
 #[derive(Debug, Clone, Copy)]
 pub struct UploadRow {
@@ -69,8 +72,42 @@ pub async fn open(
     stored(UploadId::from_slice(&public_id), "uploads.public_id")
 }
 
-/// The account's open session of this id, extended.
+/// The account's open session of this id, extended. It cannot end before the transaction does; others may use it
+/// meanwhile, so that a client's requests do not wait for each other.
 pub async fn touch(
+    conn: &mut PgConnection,
+    account: AccountKey,
+    upload: &UploadId,
+) -> Result<Option<UploadRow>, DbError> {
+    let row = sqlx::query!(
+        r#"SELECT u.id, u.vault_id, v.public_id, u.expires_at < now() + make_interval(secs => $3) AS "is_stale!"
+           FROM uploads u JOIN vaults v ON v.id = u.vault_id
+           WHERE v.account_id = $1 AND u.public_id = $2 AND u.expires_at > now()
+           FOR KEY SHARE OF u"#,
+        account.0,
+        upload.as_bytes(),
+        interval(UPLOAD_IDLE_SECONDS - EXTEND_EVERY_SECONDS),
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    if row.is_stale {
+        sqlx::query!(
+            "UPDATE uploads SET expires_at = now() + make_interval(secs => $2)
+             WHERE id = $1 AND expires_at < now() + make_interval(secs => $3)",
+            row.id,
+            interval(UPLOAD_IDLE_SECONDS),
+            interval(UPLOAD_IDLE_SECONDS - EXTEND_EVERY_SECONDS),
+        )
+        .execute(conn)
+        .await?;
+    }
+    let vault_id = stored(VaultId::from_slice(&row.public_id), "vaults.public_id")?;
+    Ok(Some(UploadRow { key: UploadKey(row.id), vault: VaultKey(row.vault_id), vault_id }))
+}
+
+/// The account's open session of this id, extended, for one transaction that claims it at a time.
+pub async fn claim(
     conn: &mut PgConnection,
     account: AccountKey,
     upload: &UploadId,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use protocol::nodes::NodeState;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::db::{self, DbError};
@@ -33,14 +34,18 @@ pub async fn run(app: &App) {
 async fn watch(app: &App, listening: Duration) -> Result<(), DbError> {
     let mut tx = app.begin().await?;
     let mut changed = false;
-    for silence in db::nodes::list_silences(&mut tx).await? {
+    for silence in db::liveness::list_silences(&mut tx).await? {
         let timings = app.settings.timings;
         let Some(state) = health::after_silence(silence.state, silence.silent, listening, timings) else {
             continue;
         };
-        if db::nodes::change_state(&mut tx, &silence, state).await? {
+        if db::liveness::change_state(&mut tx, &silence, state).await? {
             tracing::warn!(node = %silence.id, ?state, silent_s = silence.silent.as_secs(), "a node is silent");
             changed = true;
+            if matches!(state, NodeState::Down | NodeState::Out) {
+                // What it has may lack copies now.
+                db::sweeps::begin(&mut tx, Some(silence.key)).await?;
+            }
         }
     }
     if changed {

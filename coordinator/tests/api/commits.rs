@@ -35,7 +35,8 @@ async fn a_repeated_key_gets_the_same_answer() {
     let operator = server.register_operator().await;
     let (seq, prev) = operator.next(&server).await;
     let key = random::id(IdempotencyKey::from_bytes);
-    let request = AppendCommitRequest { envelope: Base64(operator.settings(seq, prev)), key };
+    let request =
+        AppendCommitRequest { envelope: Base64(operator.settings(seq, prev)), key, list: None, staged: None };
     let send = async || -> CommitResponse {
         operator.send(&server, routes::APPEND_COMMIT, &[&operator.vault], &request).await.json()
     };

@@ -1,5 +1,8 @@
 //! Requests that meet in the database, and a database that cannot finish one.
 
+use std::time::Duration;
+
+use coordinator::db::DbError;
 use coordinator::random;
 use futures_util::future::join_all;
 use protocol::envelope::commit::SnapshotFlags;
@@ -8,7 +11,7 @@ use protocol::id::{BlobId, SourceId};
 use protocol::refs::Reference;
 use reqwest::StatusCode;
 
-use crate::support::{Node, Registered, Server, blob_id};
+use crate::support::{Node, Options, Registered, Server, blob_id};
 
 /// One device's backup: it stores the blobs and commits them, on top of whatever came before.
 async fn back_up(server: &Server, person: &Registered, nodes: &[Node], blobs: &[BlobId]) {
@@ -80,4 +83,20 @@ async fn what_the_database_broke_off_is_worth_repeating() {
     }
     server.sql("UPDATE faults SET statement = 'SELECT 1'").await;
     operator.plan(&server, upload, &[blob_id(1)]).await;
+}
+
+#[tokio::test]
+async fn a_coordinator_that_stands_still_in_a_transaction_holds_nobody_up() {
+    let transaction_idle = Some(Duration::from_millis(500));
+    let server = Server::start_with(Options { transaction_idle, ..Options::default() }).await;
+    let operator = server.register_operator().await;
+    Node::up(&server, "zone").await;
+    let upload = operator.open(&server).await;
+    operator.plan(&server, upload, &[blob_id(1)]).await;
+    let mut standing = server.state.begin().await.unwrap();
+    sqlx::query("SELECT id FROM blobs FOR UPDATE").execute(&mut *standing).await.unwrap();
+    operator.plan(&server, upload, &[blob_id(1)]).await;
+    // It learns of it when it goes on, and may try again.
+    let late = sqlx::query("SELECT 1").execute(&mut *standing).await.unwrap_err();
+    assert!(DbError::from(late).is_transient());
 }

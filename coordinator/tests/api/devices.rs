@@ -123,9 +123,13 @@ fn requests(
                 routes::COMMITS => server
                     .get(&format!("{}?from=0", route.fill(&[&vault])))
                     .header(caller.credentials.0, &caller.credentials.1),
-                routes::APPEND_COMMIT => call(&[&vault])
-                    .json(&AppendCommitRequest { envelope: Base64(owner.settings(1, [1; 32])), key }),
-                routes::SOURCES => call(&[&vault]),
+                routes::APPEND_COMMIT => call(&[&vault]).json(&AppendCommitRequest {
+                    envelope: Base64(owner.settings(1, [1; 32])),
+                    key,
+                    list: None,
+                    staged: None,
+                }),
+                routes::SOURCES | routes::SNAPSHOTS => call(&[&vault]),
                 routes::PROVE_SOURCE => call(&[&vault, &owner.source]),
                 routes::SEND_MESSAGE => call(&[&vault]).json(&Message {
                     vault,
@@ -175,7 +179,7 @@ async fn a_device_that_only_reads_changes_nothing() {
     operator.back_up(&server, &nodes, &[(1, 1)]).await;
     let upload = operator.open(&server).await;
     let device = operator.admit_to_own_vault(&server, Role::ReadOnly).await;
-    let reads = [routes::COMMITS, routes::SOURCES, routes::LOCATE, routes::SEND_MESSAGE];
+    let reads = [routes::COMMITS, routes::SOURCES, routes::SNAPSHOTS, routes::LOCATE, routes::SEND_MESSAGE];
     for (route, request) in requests(&server, &device, (operator.vault, upload), &operator) {
         let answer = Answer::read(request).await;
         if reads.contains(&route) {

@@ -28,7 +28,7 @@ async fn a_node_joins_and_is_up_once_it_was_heard_of() {
     assert_eq!(answer.state, NodeState::Up);
     let directory = answer.directory.verify(&joined.coordinator_key).unwrap();
     assert_eq!(directory.web_origins, [server.origin.as_str()]);
-    assert_eq!((directory.nodes[0].node, &directory.nodes[0].url), (node.id, &node.url()));
+    assert_eq!((directory.nodes[0].node, &directory.nodes[0].url), (node.id, &node.url));
     let seen = list(&server, &operator).await.nodes.remove(0);
     assert_eq!((seen.state, seen.free_bytes, seen.zone.as_str()), (NodeState::Up, 1 << 39, "zone"));
 }
@@ -123,7 +123,7 @@ async fn a_node_that_refuses_writes_says_why() {
     let answer: HeartbeatResponse = node.heartbeat(&server, &heartbeat).await.json();
     assert_eq!(answer.state, NodeState::ReadOnly);
     let seen = list(&server, &operator).await.nodes.remove(0);
-    assert_eq!(seen.read_only_reason.as_deref(), Some("disk full"));
+    assert_eq!(seen.reason.as_deref(), Some("disk full"));
     let upload = operator.open(&server).await;
     let answer = operator.try_plan(&server, upload, &[crate::support::blob_id(1)]).await;
     answer.expect_code(ErrorCode::InsufficientZones);

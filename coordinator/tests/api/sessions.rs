@@ -4,9 +4,10 @@ use protocol::bytes::Base64Array;
 use protocol::error::ErrorCode;
 use protocol::routes::coordinator as routes;
 use protocol::sessions::{LoginRequest, LoginResponse, SessionResponse};
+use protocol::snapshots::RetentionPolicy;
 use reqwest::StatusCode;
 
-use crate::support::{Answer, Options, Server};
+use crate::support::{Answer, Options, Registered, Server};
 
 async fn login(server: &Server, request: &LoginRequest) -> Answer {
     Answer::read(server.call(routes::LOGIN, &[]).header("x-triplicate", "1").json(request)).await
@@ -152,4 +153,50 @@ async fn another_sites_page_changes_nothing() {
     Answer::read(request).await.expect_code(ErrorCode::Forbidden);
     let request = logout().header("x-triplicate", "1").header("sec-fetch-site", "same-origin");
     Answer::read(request).await.expect_status(StatusCode::NO_CONTENT);
+}
+
+/// Whether the session may do what needs a fresh proof.
+async fn is_stepped_up(server: &Server, person: &Registered) -> bool {
+    let policy = RetentionPolicy::default();
+    let answer = person.send(server, routes::PUT_RETENTION, &[&person.vault, &person.source], &policy).await;
+    if answer.status == StatusCode::NO_CONTENT {
+        return true;
+    }
+    answer.expect_code(ErrorCode::StepUpRequired);
+    false
+}
+
+#[tokio::test]
+async fn a_proof_of_the_passphrase_counts_for_minutes_in_its_session() {
+    let (server, operator, _) = Server::with_zones(1).await;
+    operator.back_up(&server, &[], &[]).await;
+    assert!(is_stepped_up(&server, &operator).await, "signing in is one");
+    server.sql("UPDATE sessions SET proven_at = now() - interval '4 minutes'").await;
+    assert!(is_stepped_up(&server, &operator).await);
+    server.sql("UPDATE sessions SET proven_at = now() - interval '5 minutes'").await;
+    assert!(!is_stepped_up(&server, &operator).await);
+    operator.get(&server, routes::SESSION, &[]).await.expect_status(StatusCode::OK);
+
+    operator.step_up(&server, operator.auth_key).await.expect_status(StatusCode::NO_CONTENT);
+    assert!(is_stepped_up(&server, &operator).await);
+    server.sql("UPDATE sessions SET proven_at = now() - interval '5 minutes'").await;
+    let elsewhere = operator.person.sign_in(&server).await;
+    let here =
+        Registered { person: elsewhere.person, cookie: operator.cookie, credentials: operator.credentials };
+    assert!(!is_stepped_up(&server, &here).await, "another session's proof is none of this one");
+}
+
+#[tokio::test]
+async fn a_wrong_proof_is_a_failed_sign_in() {
+    let (server, operator, _) = Server::with_zones(1).await;
+    operator.back_up(&server, &[], &[]).await;
+    server.sql("UPDATE sessions SET proven_at = now() - interval '5 minutes'").await;
+    for _ in 0..5 {
+        operator.step_up(&server, [0; 32]).await.expect_code(ErrorCode::WrongCredentials);
+        let wrong = LoginRequest { auth_key: Base64Array([0; 32]), ..operator.login_request() };
+        login(&server, &wrong).await.expect_code(ErrorCode::WrongCredentials);
+    }
+    operator.step_up(&server, operator.auth_key).await.expect_code(ErrorCode::TooManyRequests);
+    assert!(!is_stepped_up(&server, &operator).await);
+    login(&server, &operator.login_request()).await.expect_code(ErrorCode::TooManyRequests);
 }

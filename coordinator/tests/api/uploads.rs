@@ -53,7 +53,7 @@ async fn a_plan_sends_each_blob_to_three_zones_under_grants_that_fit() {
             assert_eq!((grant.count as usize, grant.bytes), (stored.len(), 4160 * stored.len() as u64));
             assert_eq!(grant.exp - grant.iat, GRANT_SECONDS);
             assert!(jtis.insert(grant.jti));
-            assert_eq!(target.url, node.url());
+            assert_eq!(target.url, node.url);
         }
         planned.extend(stored.into_iter().map(|blob| blob.id));
     }

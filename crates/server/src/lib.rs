@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod error;
 pub mod grants;
+pub mod metrics;
 pub mod request_id;
 pub mod serve;
 pub mod shutdown;

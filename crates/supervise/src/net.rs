@@ -1,6 +1,7 @@
 //! Loopback ports, and the one HTTP request that tells whether a server is ready.
 
 use std::{
+    hash::{BuildHasher as _, Hasher as _, RandomState},
     io::{self, BufRead, BufReader, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
     time::Duration,
@@ -14,6 +15,22 @@ pub fn is_port_free(port: u16) -> bool {
 /// A loopback port that nothing uses. It is not reserved: another program may take it first.
 pub fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// A loopback port that nothing uses, and that the system gives to no outgoing connection: a server that is killed gets
+/// it back.
+pub fn lasting_port() -> io::Result<u16> {
+    // Where Linux does not take the ports of outgoing connections from, if nobody told it otherwise.
+    const FIRST: u16 = 10_000;
+    const COUNT: u64 = 22_000;
+    for _ in 0..100 {
+        let random = RandomState::new().build_hasher().finish();
+        let port = FIRST + u16::try_from(random % COUNT).expect("fewer than there are ports");
+        if is_port_free(port) {
+            return Ok(port);
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AddrInUse, "no free port below those of outgoing connections"))
 }
 
 /// The first of `count` neighbouring free loopback ports, looked for a hundred times.

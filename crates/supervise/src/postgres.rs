@@ -15,6 +15,11 @@ use tempfile::TempDir;
 
 use crate::process::{self, DeathSignal, Launch, Process, Signal};
 
+mod installation;
+
+pub use installation::is_installed;
+use installation::{installation, newest_installation};
+
 /// PostgreSQL refuses to run as root; Debian's package makes this user for it.
 const SYSTEM_USER: &str = "postgres";
 /// The superuser inside the server, and the database that it always has.
@@ -58,6 +63,7 @@ pub enum Durability {
 pub struct Postgres {
     process: Process,
     bin: PathBuf,
+    data: PathBuf,
     durability: Durability,
     sockets: TempDir,
     /// Holds the data of a temporary server, removed after the stop.
@@ -73,10 +79,15 @@ impl Postgres {
 
     /// Starts a server for a test: its data lie in a temporary folder and go away with it.
     pub fn temporary() -> Result<Self, Error> {
+        Self::temporary_with(Durability::None)
+    }
+
+    /// The same for a test that crashes the server and counts on what was committed.
+    pub fn temporary_with(durability: Durability) -> Result<Self, Error> {
         let folder = temporary_folder()?;
         Owner::current()?.give(folder.path())?;
         let (data, log) = (folder.path().join("data"), folder.path().join("log"));
-        Self::start_owning(&data, &log, Durability::None, Some(folder))
+        Self::start_owning(&data, &log, durability, Some(folder))
     }
 
     fn start_owning(
@@ -91,19 +102,28 @@ impl Postgres {
         // Paths of unix sockets end at 107 bytes, so the folder is never inside `data`.
         let sockets = temporary_folder()?;
         owner.give(sockets.path())?;
-
-        let mut command = Command::new(bin.join("postgres"));
-        command.arg("-D").arg(data).arg("-k").arg(sockets.path());
-        command.args(["-p", SOCKET_PORT, "-c", "listen_addresses="]);
-        if durability == Durability::None {
-            command.args(["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]);
-        }
-        command.current_dir("/");
-        let process =
-            Process::spawn(&command, Launch { user: owner.user, death_signal: DeathSignal::Interrupt, log })?;
-        let server = Self { process, bin, durability, sockets, _folder: folder };
+        let process = launch(&bin, data, sockets.path(), log, owner, durability)?;
+        let server = Self { process, bin, data: data.to_owned(), durability, sockets, _folder: folder };
         server.wait_until_ready()?;
         Ok(server)
+    }
+
+    /// Ends the server as `pg_ctl stop -m immediate` does: all of it at once, with nothing written.
+    pub fn crash(&self) {
+        self.process.stop(Signal::QUIT, STOP_LIMIT);
+    }
+
+    /// Starts the server again after [`Self::crash`], under the same URL.
+    pub fn restart(&mut self) -> Result<(), Error> {
+        let log = self.process.log().to_owned();
+        let owner = Owner::current()?;
+        self.process = launch(&self.bin, &self.data, self.sockets.path(), &log, owner, self.durability)?;
+        self.wait_until_ready()
+    }
+
+    /// The folder of its data.
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// The connection URL of `role` to `database`.
@@ -126,6 +146,11 @@ impl Postgres {
             run_sql(&admin, &format!("CREATE DATABASE {name} OWNER {name} TEMPLATE template0"))?;
         }
         Ok(())
+    }
+
+    /// The folder of its socket.
+    pub fn sockets(&self) -> &Path {
+        self.sockets.path()
     }
 
     pub fn process(&self) -> &Process {
@@ -158,6 +183,25 @@ impl Drop for Postgres {
         let signal = if self.durability == Durability::Full { Signal::INT } else { Signal::QUIT };
         self.process.stop(signal, STOP_LIMIT);
     }
+}
+
+fn launch(
+    bin: &Path,
+    data: &Path,
+    sockets: &Path,
+    log: &Path,
+    owner: Owner,
+    durability: Durability,
+) -> Result<Process, Error> {
+    let mut command = Command::new(bin.join("postgres"));
+    command.arg("-D").arg(data).arg("-k").arg(sockets);
+    command.args(["-p", SOCKET_PORT, "-c", "listen_addresses="]);
+    if durability == Durability::None {
+        command.args(["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]);
+    }
+    command.current_dir("/");
+    let launch = Launch { user: owner.user, death_signal: DeathSignal::Interrupt, log };
+    Ok(Process::spawn(&command, launch)?)
 }
 
 /// Runs statements through `psql` and returns what it prints: unaligned rows only.
@@ -226,46 +270,6 @@ fn create(bin: &Path, data: &Path, owner: Owner, durability: Durability) -> Resu
     }
     run("initdb", initdb.current_dir("/"))?;
     fs::rename(&unfinished, data).map_err(prepare(data))
-}
-
-/// The folder of the programs that can run `data`: those that made it, or the newest.
-fn installation(data: &Path) -> Result<PathBuf, Error> {
-    let Ok(version) = fs::read_to_string(data.join("PG_VERSION")) else {
-        return Ok(newest_installation()?.1);
-    };
-    let version = version.trim().to_owned();
-    installations()
-        .into_iter()
-        .find_map(|(major, bin)| (major.to_string() == version).then_some(bin))
-        .ok_or_else(|| Error::OtherVersion { data: data.to_owned(), version })
-}
-
-fn newest_installation() -> Result<(u32, PathBuf), Error> {
-    installations().into_iter().max().ok_or(Error::NotInstalled)
-}
-
-/// Debian keeps each major version apart and off PATH; elsewhere `pg_config` knows.
-fn installations() -> Vec<(u32, PathBuf)> {
-    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut found: Vec<(u32, PathBuf)> = versions
-        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
-        .filter(|(_, bin)| bin.join("initdb").exists())
-        .collect();
-    if found.is_empty()
-        && let Ok(bin) = run("pg_config", Command::new("pg_config").arg("--bindir"))
-        && let bin = PathBuf::from(bin.trim())
-        && bin.join("initdb").exists()
-        && let Ok(version) = run("pg_config", Command::new("pg_config").arg("--version"))
-        && let Some(major) = version.split([' ', '.']).nth(1).and_then(|major| major.parse().ok())
-    {
-        found.push((major, bin));
-    }
-    found
-}
-
-/// Whether some version is installed.
-pub fn is_installed() -> bool {
-    newest_installation().is_ok()
 }
 
 fn temporary_folder() -> Result<TempDir, Error> {

@@ -50,6 +50,17 @@ fn a_temporary_server_leaves_nothing_behind() {
 }
 
 #[test]
+fn what_was_committed_survives_a_crash_under_the_same_url() {
+    let mut server = Postgres::temporary_with(Durability::Full).unwrap();
+    let url = server.admin_url();
+    run_sql(&url, "CREATE TABLE t (x int); INSERT INTO t VALUES (7)").unwrap();
+    server.crash();
+    assert!(run_sql(&url, "SELECT x FROM t").is_err());
+    server.restart().unwrap();
+    assert_eq!(run_sql(&url, "SELECT x FROM t").unwrap().trim(), "7");
+}
+
+#[test]
 fn data_of_a_version_that_is_not_installed_are_refused() {
     let folder = folder();
     fs::create_dir(folder.path().join("postgres")).unwrap();

@@ -10,7 +10,7 @@ use protocol::uploads::{CommitResponse, CommitUploadRequest};
 use server::error::ApiError;
 use sqlx::PgConnection;
 
-use super::touch;
+use super::claim;
 use crate::api::commits::{Admitted, admit, append, parse};
 use crate::api::sources::admit_source;
 use crate::api::{Json, Path};
@@ -19,6 +19,7 @@ use crate::caller::Caller;
 use crate::db::refs::{Applied, Applying};
 use crate::db::{self, UploadKey};
 use crate::error::{ApiResult, broken_rule, invalid, invalid_envelope};
+use crate::quota;
 use crate::state::{AppState, commit};
 
 /// Makes the session's snapshot part of the vault's log. The same key gets the same answer again, also after the
@@ -36,7 +37,7 @@ pub async fn commit_upload(
     };
     attempts::admit_commit(&state, &caller).await?;
     let mut tx = state.begin().await?;
-    let upload = match touch(&mut tx, &caller, &id).await {
+    let upload = match claim(&mut tx, &caller, &id).await {
         Ok(upload) => upload,
         // Perhaps it ended by this very commit.
         Err(ended) => {
@@ -50,6 +51,8 @@ pub async fn commit_upload(
         Admitted::Before(answer) => return Ok(axum::Json(answer)),
         Admitted::Now(account_state) => account_state,
     };
+    // Uploads that were planned at the same time may have come to more than each of them.
+    quota::check(&mut tx, caller.account(), 0).await?;
     let source = envelope.head.source.as_ref().ok_or_else(|| broken_rule("a snapshot names no source"))?;
     let source = admit_source(&mut tx, upload.vault, source, &envelope.head, &account_state).await?;
     let to = Applying {
@@ -57,12 +60,13 @@ pub async fn commit_upload(
         source,
         upload: upload.key,
         seq: i64::try_from(envelope.head.seq).map_err(invalid)?,
-        write_zones: state.copies(&mut tx).await?.write_zones,
+        copies: state.copies(&mut tx).await?,
     };
     apply_references(&mut tx, to, &envelope.head, flags).await?;
     let answer = append(&mut tx, &caller, upload.vault, Some(source), &envelope, &request.key).await?;
     db::uploads::delete(&mut tx, upload.key).await?;
     commit(tx).await?;
+    state.meters.committed(envelope.head.kind);
     Ok(axum::Json(answer))
 }
 
@@ -91,6 +95,9 @@ async fn apply_references(
         {
             return Err(broken_rule("a blob would have fewer than no references"));
         }
+        let added = references.iter().filter(|reference| reference.delta > 0);
+        db::repairs::ask_added(conn, &added.map(|added| added.blob).collect::<Vec<_>>(), to.copies.replicas)
+            .await?;
         (number, last) = (page, references.last().map(|reference| reference.blob));
     }
     if digest.finish() != head.digest {

@@ -9,13 +9,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use protocol::error::ErrorCode;
 use protocol::id::{UploadId, VaultId};
-use protocol::limits::{REFS_PAGE_MAX, REFS_PAGES_MAX, UPLOAD_IDLE_SECONDS};
-use protocol::refs;
+use protocol::limits::{PURGE_PAGES_MAX, REFS_PAGE_MAX, REFS_PAGES_MAX, UPLOAD_IDLE_SECONDS};
 use protocol::uploads::{OpenUploadRequest, OpenUploadResponse};
+use protocol::{purge, refs};
 use server::error::ApiError;
 use sqlx::PgConnection;
 
 use super::{Json, Path, vaults};
+use crate::auth::Session;
 use crate::caller::Caller;
 use crate::db;
 use crate::db::uploads::UploadRow;
@@ -67,8 +68,28 @@ pub async fn stage_refs(
         ));
     }
     let mut tx = state.begin().await?;
-    let upload = touch(&mut tx, &caller, &id).await?;
+    let upload = claim(&mut tx, &caller, &id).await?;
     db::refs::stage(&mut tx, upload.key, i32::try_from(page).map_err(invalid)?, &body).await?;
+    commit(tx).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Stages a page of blobs to purge; whether all pages together are what is signed, the commit's digest tells. Page 0
+/// begins a list anew.
+pub async fn stage_purge(
+    State(state): State<AppState>,
+    session: Session,
+    Path((id, page)): Path<(UploadId, u32)>,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> ApiResult<StatusCode> {
+    let body = body?;
+    if page >= PURGE_PAGES_MAX {
+        return Err(ApiError::new(ErrorCode::TooLarge, "too many pages"));
+    }
+    purge::unpack(&body).map_err(invalid)?;
+    let mut tx = state.begin().await?;
+    let upload = claim(&mut tx, &Caller::Person(session), &id).await?;
+    db::purge::stage(&mut tx, upload.key, i32::try_from(page).map_err(invalid)?, &body).await?;
     commit(tx).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -76,7 +97,16 @@ pub async fn stage_refs(
 /// The caller's open session of this id, extended. A device that only reads has none.
 async fn touch(conn: &mut PgConnection, caller: &Caller, id: &UploadId) -> ApiResult<UploadRow> {
     caller.check_writes()?;
-    let upload = db::uploads::touch(conn, caller.account(), id).await?;
+    own(caller, db::uploads::touch(conn, caller.account(), id).await?)
+}
+
+/// The same, for this transaction alone.
+pub(super) async fn claim(conn: &mut PgConnection, caller: &Caller, id: &UploadId) -> ApiResult<UploadRow> {
+    caller.check_writes()?;
+    own(caller, db::uploads::claim(conn, caller.account(), id).await?)
+}
+
+fn own(caller: &Caller, upload: Option<UploadRow>) -> ApiResult<UploadRow> {
     let own = upload.filter(|upload| caller.sees(&upload.vault_id));
     own.ok_or_else(|| ApiError::new(ErrorCode::UploadExpired, "no such upload, or it ended"))
 }

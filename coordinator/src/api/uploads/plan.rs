@@ -24,7 +24,7 @@ use crate::db::uploads::{NewGrant, UploadRow};
 use crate::error::{ApiResult, invalid};
 use crate::placement::{self, Candidate};
 use crate::state::{App, AppState, commit};
-use crate::{groups, random};
+use crate::{groups, quota, random};
 
 /// Every blob is either had by this vault, durably, or gets a group; all become the session's. A client that could not
 /// read blobs back sends them again, whatever is known of their copies.
@@ -44,6 +44,10 @@ pub async fn plan_upload(
     let durable: BTreeSet<_> = durable.into_iter().collect();
     let is_had = |blob: &PlannedBlob| !request.again && durable.contains(&blob.key);
     let (have, rest): (Vec<_>, Vec<_>) = planned.into_iter().partition(is_had);
+    let new_bytes = rest.iter().map(|planned| u64::from(planned.blob.size)).sum();
+    if new_bytes > 0 {
+        quota::check(&mut tx, caller.account(), new_bytes).await?;
+    }
     let groups = place(&state, &mut tx, &upload, copies, rest).await?;
     commit(tx).await?;
     let have: Vec<_> = have.into_iter().map(|blob| blob.blob.id).collect();
@@ -68,13 +72,22 @@ async fn place(
         let group = random::id(GroupId::from_bytes);
         let chosen = placement::choose(&group, &candidates, copies.replicas as usize);
         if chosen.len() < copies.write_zones as usize {
-            let why = "fewer zones are up than a durable write needs";
-            return Err(ApiError::new(ErrorCode::InsufficientZones, why));
+            return Err(ApiError::new(ErrorCode::InsufficientZones, refusal(&candidates, copies)));
         }
         let targets: Vec<_> = chosen.into_iter().map(|index| &nodes[index]).collect();
         out.push(grant_group(app, conn, upload, &blobs, &targets).await?);
     }
     Ok(out)
+}
+
+/// Why there is no place for a group.
+fn refusal(candidates: &[Candidate], copies: Copies) -> &'static str {
+    let up: BTreeSet<_> = candidates.iter().map(|candidate| &candidate.zone).collect();
+    if up.len() < copies.write_zones as usize {
+        "fewer zones are up than a durable write needs"
+    } else {
+        "fewer zones have room than a durable write needs: the storage nodes are full"
+    }
 }
 
 async fn grant_group(

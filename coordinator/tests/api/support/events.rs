@@ -38,7 +38,7 @@ impl Events {
     /// Reads on until one node's state is this.
     pub(crate) async fn until(&mut self, state: NodeState) {
         loop {
-            if let Event::Nodes { nodes } = self.next().await
+            if let Event::Nodes { nodes, .. } = self.next().await
                 && nodes.iter().any(|node| node.state == state)
             {
                 return;

@@ -1,21 +1,32 @@
 //! A server with its own database, people who use it, and nodes that sign.
 
+mod cli;
+mod cluster;
 mod device;
+mod dice;
+mod disk;
 mod events;
 mod node;
 mod person;
+mod reclaim;
 mod registered;
+mod wire;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use coordinator::audit_log::AuditLogBounds;
 use coordinator::config::{Registration, Serve};
+use coordinator::garbage::Reclaim;
 use coordinator::health::Timings;
+use coordinator::metrics::MetricsOptions;
+use coordinator::rebalance::Rebalance;
 use coordinator::start;
 use coordinator::state::AppState;
+use coordinator::upkeep::Upkeep;
 use protocol::error::{ErrorBody, ErrorCode};
-use protocol::limits::SOURCE_OVERDUE_SECONDS;
+use protocol::limits::{SOURCE_OVERDUE_SECONDS, STEP_UP_SECONDS};
 use protocol::routes::Route;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -23,7 +34,10 @@ use testkit::TempDir;
 use testkit::postgres::Database;
 use tokio::net::TcpListener;
 
+pub(crate) use cluster::{Cluster, content, id_of, soon, stored};
 pub(crate) use device::{Admission, Device, sign_in, sign_in_header};
+pub(crate) use dice::Dice;
+pub(crate) use disk::Disk;
 pub(crate) use events::Events;
 pub(crate) use node::Node;
 pub(crate) use person::{Person, blob_id, references, seal};
@@ -37,7 +51,7 @@ pub(crate) struct Server {
     pub(crate) origin: String,
     pub(crate) folder: TempDir,
     http: Client,
-    _database: Database,
+    database: Database,
 }
 
 /// What a test may want otherwise.
@@ -45,11 +59,17 @@ pub(crate) struct Server {
 pub(crate) struct Options {
     pub(crate) registration_open: bool,
     pub(crate) timings: Timings,
+    pub(crate) upkeep: Upkeep,
+    pub(crate) rebalance: Rebalance,
     pub(crate) replicas: Option<u32>,
     pub(crate) web: Option<PathBuf>,
     pub(crate) client_address_header: Option<&'static str>,
     /// In seconds.
     pub(crate) overdue_after: Option<u64>,
+    pub(crate) reclaim: Reclaim,
+    pub(crate) transaction_idle: Option<Duration>,
+    pub(crate) metrics: MetricsOptions,
+    pub(crate) audit_log: AuditLogBounds,
 }
 
 impl Server {
@@ -67,6 +87,7 @@ impl Server {
         let origin = format!("http://localhost:{}", listen.port());
         let config = Serve {
             database_url: database.url(),
+            transaction_idle: options.transaction_idle.unwrap_or(Duration::from_mins(1)),
             listen,
             public_url: origin.clone(),
             data: folder.path().join("coordinator"),
@@ -75,13 +96,20 @@ impl Server {
             registration: if options.registration_open { Registration::Open } else { Registration::Closed },
             client_address_header: options.client_address_header.map(|name| name.parse().unwrap()),
             overdue_after: options.overdue_after.unwrap_or(SOURCE_OVERDUE_SECONDS),
+            step_up: STEP_UP_SECONDS,
+            timings: options.timings,
+            upkeep: options.upkeep,
+            rebalance: options.rebalance,
+            reclaim: options.reclaim,
+            metrics: options.metrics,
+            audit_log: options.audit_log,
             log: "info".into(),
             log_json: false,
         };
-        let state = start::prepare(config, options.timings).await.unwrap();
+        let state = start::prepare(config).await.unwrap();
         tokio::spawn(start::run(state.clone(), listener, std::future::pending()));
         let http = Client::builder().timeout(REQUEST).no_proxy().build().unwrap();
-        Self { state, origin, folder, http, _database: database }
+        Self { state, origin, folder, http, database }
     }
 
     /// A server with an operator and nodes in as many zones.
@@ -143,6 +171,10 @@ impl Server {
 
     pub(crate) fn get(&self, path: &str) -> RequestBuilder {
         self.http.get(format!("{}{path}", self.origin))
+    }
+
+    pub(crate) fn database_url(&self) -> String {
+        self.database.url()
     }
 
     /// What no API offers: a look into the database, or damage to it.

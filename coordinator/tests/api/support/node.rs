@@ -1,12 +1,14 @@
 //! A node, as far as the coordinator can tell: a key that signs heartbeats and receipts.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use coordinator::random;
 use protocol::blob_list::StoredBlob;
+use protocol::bytes::Base64;
 use protocol::grant::{Grant, Operation};
 use protocol::id::{BootId, NodeId, StoreId};
-use protocol::nodes::{HeartbeatRequest, HeartbeatResponse, JOIN_ORIGIN, JoinRequest, Medium};
+use protocol::nodes::{HeartbeatRequest, HeartbeatResponse, JOIN_ORIGIN, JoinRequest, Medium, Scrub};
 use protocol::receipt::Receipt;
 use protocol::routes::{Route, coordinator as routes};
 use protocol::signature::{PublicKey, SigningKey};
@@ -14,7 +16,7 @@ use protocol::signed_request::{SignedParts, SignedRequest};
 use reqwest::StatusCode;
 use server::grants::GrantVerifier;
 
-use super::{Answer, Server};
+use super::{Answer, Disk, Server};
 
 pub(crate) struct Node {
     pub(crate) id: NodeId,
@@ -22,6 +24,8 @@ pub(crate) struct Node {
     pub(crate) store: StoreId,
     pub(crate) boot: BootId,
     pub(crate) zone: String,
+    pub(crate) url: String,
+    pub(crate) disk: Arc<Disk>,
     sequence: AtomicU64,
 }
 
@@ -33,6 +37,8 @@ impl Node {
             store: random::id(StoreId::from_bytes),
             boot: random::id(BootId::from_bytes),
             zone: zone.into(),
+            url: format!("http://{zone}.localhost:9000"),
+            disk: Arc::default(),
             sequence: AtomicU64::new(0),
         }
     }
@@ -45,16 +51,12 @@ impl Node {
         node
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}.localhost:9000", self.zone)
-    }
-
     pub(crate) fn join_request(&self, server: &Server) -> JoinRequest {
         JoinRequest {
             join_token: server.join_token(),
             node: self.id,
             public_key: PublicKey::of(&self.key),
-            url: self.url(),
+            url: self.url.clone(),
             zone: self.zone.clone(),
             machine: "machine".into(),
             medium: Medium::Disk,
@@ -90,6 +92,8 @@ impl Node {
             in_flight_bytes: 0,
             sync_p99_us: 100,
             time_ms: 0,
+            damaged: Base64::default(),
+            scrub: Scrub::default(),
         }
     }
 
@@ -123,9 +127,10 @@ impl Node {
         GrantVerifier::new(&key, self.id).verify(grant, server.state.clock.now_s()).unwrap()
     }
 
-    /// The receipt that this node gives for blobs stored under a grant.
+    /// The receipt that this node gives for blobs stored under a grant, which it stores by that.
     pub(crate) fn receipt(&self, server: &Server, grant: &str, blobs: &[StoredBlob]) -> Receipt {
         let grant = self.read_grant(server, grant);
+        self.disk.put(blobs);
         Receipt {
             node: self.id,
             store: self.store,

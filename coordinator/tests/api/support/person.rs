@@ -128,8 +128,23 @@ impl Person {
         &self,
         kind: Kind,
         source: Option<SourceId>,
-        (seq, prev): (u64, [u8; 32]),
+        place: (u64, [u8; 32]),
         references: &[Reference],
+    ) -> Vec<u8> {
+        self.commit_of(kind, source, place, refs::digest(references))
+    }
+
+    /// A commit about the whole vault with a list of its own beside it.
+    pub(crate) fn digest_commit(&self, kind: Kind, place: (u64, [u8; 32]), digest: [u8; 32]) -> Vec<u8> {
+        self.commit_of(kind, None, place, digest)
+    }
+
+    fn commit_of(
+        &self,
+        kind: Kind,
+        source: Option<SourceId>,
+        (seq, prev): (u64, [u8; 32]),
+        digest: [u8; 32],
     ) -> Vec<u8> {
         let epochs = self.state_body.vault_keys.iter().filter(|row| row.vault == self.vault);
         let head = CommitHead {
@@ -139,7 +154,7 @@ impl Person {
             seq,
             prev,
             device: self.device,
-            digest: refs::digest(references),
+            digest,
             account_state_seq: self.account_state_seq,
         };
         commit::issue(&self.identity, &head, &seal(epochs.map(|row| row.epoch).max().unwrap_or(1)))

@@ -2,13 +2,14 @@
 
 use coordinator::random;
 use protocol::blob_list::{SizedBlob, pack_sized, unpack_stored};
-use protocol::bytes::Base64;
+use protocol::bytes::{Base64, Base64Array};
 use protocol::commits::{AppendCommitRequest, split_envelopes};
 use protocol::digest::sha256;
 use protocol::envelope::commit::{Kind, SnapshotFlags};
 use protocol::id::{BlobId, IdempotencyKey, SourceId, UploadId, VaultId};
 use protocol::refs::{self, Reference};
 use protocol::routes::{Route, coordinator as routes};
+use protocol::sessions::StepUpRequest;
 use protocol::uploads::{
     CommitResponse, CommitUploadRequest, OpenUploadRequest, OpenUploadResponse, PlanRequest, PlanResponse,
     ReceiptsRequest, ReceiptsResponse,
@@ -64,6 +65,12 @@ impl Registered {
         Answer::read(self.call(server, route, values).json(body)).await
     }
 
+    /// Proves the passphrase once more.
+    pub(crate) async fn step_up(&self, server: &Server, auth_key: [u8; 32]) -> Answer {
+        let body = StepUpRequest { auth_key: Base64Array(auth_key) };
+        self.send(server, routes::STEP_UP, &[], &body).await
+    }
+
     /// The number and hash that the next commit of the caller's vault names.
     pub(crate) async fn next(&self, server: &Server) -> (u64, [u8; 32]) {
         let log = self.read_log(server, &self.vault, 0).await.expect_status(StatusCode::OK);
@@ -85,8 +92,21 @@ impl Registered {
     }
 
     pub(crate) async fn append_settings(&self, server: &Server, envelope: Vec<u8>) -> Answer {
+        self.append_list(server, envelope, None).await
+    }
+
+    pub(crate) async fn append_list(
+        &self,
+        server: &Server,
+        envelope: Vec<u8>,
+        list: Option<Base64>,
+    ) -> Answer {
         let key = random::id(IdempotencyKey::from_bytes);
-        let body = AppendCommitRequest { envelope: Base64(envelope), key };
+        self.append_with(server, AppendCommitRequest { envelope: Base64(envelope), key, list, staged: None })
+            .await
+    }
+
+    pub(crate) async fn append_with(&self, server: &Server, body: AppendCommitRequest) -> Answer {
         self.send(server, routes::APPEND_COMMIT, &[&self.vault], &body).await
     }
 

@@ -1,0 +1,162 @@
+//! Accounts: who there is, what they take, and what they may.
+
+use std::fmt::Write as _;
+
+use anyhow::bail;
+use clap::{Subcommand, ValueEnum};
+use protocol::audit_log::AuditEvent;
+use protocol::sessions::AccountRole;
+use sqlx::Connection as _;
+use sqlx::postgres::PgConnection;
+
+use super::{Access, connect, gibibytes, to_json};
+use crate::db;
+use crate::db::AccountKey;
+use crate::db::accounts::role_name;
+use crate::db::audit_log::Actor;
+use crate::db::users::{RoleChange, User};
+
+/// What can be done with accounts.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Show all accounts, those that take most first.
+    List {
+        #[command(flatten)]
+        access: Access,
+    },
+    /// Let an account hold so many bytes, one copy counted, or as many as there are.
+    SetQuota {
+        /// The account's login.
+        login: String,
+        /// Bytes, like 500G, or `none`.
+        #[arg(value_parser = parse_quota)]
+        quota: Quota,
+        #[command(flatten)]
+        access: Access,
+    },
+    /// Make an account an operator's or a member's.
+    SetRole {
+        /// The account's login.
+        login: String,
+        /// What it may do from now on.
+        role: Role,
+        #[command(flatten)]
+        access: Access,
+    },
+}
+
+/// Bytes; none is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota(Option<u64>);
+
+/// What an account may do.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Role {
+    /// Also runs the server.
+    Operator,
+    /// Uses it.
+    Member,
+}
+
+/// Does it. The answer is to be printed.
+///
+/// # Errors
+/// What is wrong, for the operator.
+pub async fn user(command: UserCommand) -> anyhow::Result<String> {
+    match command {
+        UserCommand::List { access } => {
+            let users = db::users::list(&mut connect(&access).await?).await?;
+            if access.json { to_json(&users) } else { Ok(table(&users)) }
+        }
+        UserCommand::SetQuota { login, quota: Quota(bytes), access } => {
+            let mut conn = connect(&access).await?;
+            let mut tx = conn.begin().await?;
+            let Some(account) = db::users::set_quota(&mut tx, &login, bytes).await? else {
+                return unknown(&login);
+            };
+            let word = bytes.map_or("none".to_owned(), |bytes| bytes.to_string());
+            note(&mut tx, account, AuditEvent::QuotaChanged, &word).await?;
+            tx.commit().await?;
+            let json = serde_json::json!({ "login": login, "quota_bytes": bytes });
+            if access.json { to_json(&json) } else { Ok(format!("the quota of {login} is {word}\n")) }
+        }
+        UserCommand::SetRole { login, role, access } => {
+            let role = match role {
+                Role::Operator => AccountRole::Operator,
+                Role::Member => AccountRole::Member,
+            };
+            let mut conn = connect(&access).await?;
+            let mut tx = conn.begin().await?;
+            let account = match db::users::set_role(&mut tx, &login, role).await? {
+                RoleChange::Done(account) => account,
+                RoleChange::Unknown => return unknown(&login),
+                RoleChange::LastOperator => {
+                    bail!("{login} is the only operator; make another account one first")
+                }
+            };
+            note(&mut tx, account, AuditEvent::RoleChanged, role_name(role)).await?;
+            tx.commit().await?;
+            let json = serde_json::json!({ "login": login, "role": role });
+            if access.json { to_json(&json) } else { Ok(format!("{login} is a {} now\n", role_name(role))) }
+        }
+    }
+}
+
+/// The entry names the account that it concerns; nobody is signed in on the command line.
+async fn note(
+    conn: &mut PgConnection,
+    account: AccountKey,
+    event: AuditEvent,
+    word: &str,
+) -> anyhow::Result<()> {
+    let actor = Actor { account: Some(account), client: None };
+    Ok(db::audit_log::note(conn, actor, event, Some(word)).await?)
+}
+
+fn unknown(login: &str) -> anyhow::Result<String> {
+    bail!("no account has the login {login}; `user list` shows all")
+}
+
+fn table(users: &[User]) -> String {
+    let mut out = format!("{:>8}  {:>8}  {:8}  LOGIN\n", "USED", "QUOTA", "ROLE");
+    for user in users {
+        let quota = user.quota_bytes.map_or("none".to_owned(), gibibytes);
+        let used = gibibytes(user.used_bytes);
+        let _ = writeln!(out, "{used:>8}  {quota:>8}  {:8}  {}", role_name(user.role), user.login);
+    }
+    out
+}
+
+/// A number with K, M, G or T behind it, or `none`.
+fn parse_quota(text: &str) -> Result<Quota, String> {
+    if text == "none" {
+        return Ok(Quota(None));
+    }
+    let (digits, shift) = match text.char_indices().next_back() {
+        Some((at, 'K')) => (&text[..at], 10),
+        Some((at, 'M')) => (&text[..at], 20),
+        Some((at, 'G')) => (&text[..at], 30),
+        Some((at, 'T')) => (&text[..at], 40),
+        _ => (text, 0),
+    };
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
+    let bytes = bytes.filter(|bytes| i64::try_from(*bytes).is_ok());
+    bytes.map(|bytes| Quota(Some(bytes))).ok_or_else(|| "expected bytes, like 500G, or none".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_is_bytes_or_none() {
+        let parsed = |text| parse_quota(text).ok().map(|Quota(bytes)| bytes);
+        assert_eq!(parsed("none"), Some(None));
+        assert_eq!(parsed("0"), Some(Some(0)));
+        assert_eq!(parsed("7K"), Some(Some(7 << 10)));
+        assert_eq!(parsed("500G"), Some(Some(500 << 30)));
+        for bad in ["", "G", "-1", "1.5G", "1g", "9223372036854775808", "99999999T"] {
+            assert_eq!(parsed(bad), None, "{bad}");
+        }
+    }
+}
