@@ -1,7 +1,8 @@
-//! The project's commands: `cargo xtask setup | start | test | tidy | queries | bench`. `./start` and `./test` only
+//! The project's commands: `cargo xtask setup | start | test | tidy | queries | bench | chaos`. `./start` and `./test` only
 //! make sure that cargo is there and call this. A failure is one line on standard error and exit code 1.
 
 mod bench;
+mod chaos;
 mod console;
 mod queries;
 mod setup;
@@ -36,6 +37,8 @@ enum Task {
     Queries(queries::Options),
     /// Run the benchmarks and print their figures beside their targets.
     Bench(bench::Options),
+    /// Let programs, disks and the network fail while clients work, and check that nothing is lost.
+    Chaos(chaos::Options),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Queries(options) => queries::run(options),
         Task::Bench(options) => bench::run(&options),
+        Task::Chaos(options) => chaos::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

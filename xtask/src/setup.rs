@@ -8,7 +8,7 @@ use rustix::process::geteuid;
 use crate::{
     console::say,
     tools,
-    workspace::{command, has, output, root, run},
+    workspace::{command, has, output, root, run, tools as tools_folder},
 };
 
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
@@ -26,13 +26,14 @@ const FOR_RUNNING: [Package; 4] = [
     Package { name: "npm", is_present: || has("npm") },
 ];
 
-const FOR_TESTING: [Package; 8] = [
+const FOR_TESTING: [Package; 9] = [
     Package { name: "chromium", is_present: || has("chromium") },
     Package { name: "chromium-driver", is_present: || has("chromedriver") },
     Package { name: "dbus-bin", is_present: || has("dbus-send") },
     Package { name: "dbus-daemon", is_present: || has("dbus-daemon") },
     Package { name: "faketime", is_present: || has("faketime") },
     Package { name: "gnome-keyring", is_present: || has("gnome-keyring-daemon") },
+    Package { name: "nftables", is_present: || has("nft") },
     Package { name: "tcpdump", is_present: || has("tcpdump") },
     Package { name: "python3-venv", is_present: has_python_venv },
 ];
@@ -56,6 +57,7 @@ pub(crate) fn for_testing() -> Result<()> {
     for_running()?;
     packages(&FOR_TESTING)?;
     tools::install_from_pypi(&tools::FOR_TESTING)?;
+    promtool()?;
     node_modules("e2e")
 }
 
@@ -71,18 +73,10 @@ fn packages(wanted: &[Package]) -> Result<()> {
         return Ok(());
     }
     let by_hand = format!("missing Debian packages; install them with: apt-get install {}", names.join(" "));
-    let apt_get = || match (has("apt-get"), geteuid().is_root(), has("sudo")) {
-        (true, true, _) => Ok(Command::new("apt-get")),
-        (true, false, true) => {
-            let mut sudo = Command::new("sudo");
-            sudo.arg("apt-get");
-            Ok(sudo)
-        }
-        _ => bail!(by_hand.clone()),
-    };
     say(&format!("Installing Debian packages: {}", names.join(" ")));
     // A new machine has no list of packages, or an old one.
-    run(apt_get()?.args(["--quiet", "--quiet", "update"])).context(by_hand.clone())?;
+    run(apt_get().context(by_hand.clone())?.args(["--quiet", "--quiet", "update"]))
+        .context(by_hand.clone())?;
     let mut install = apt_get()?;
     install.args(["install", "--yes", "--no-install-recommends"]).args(&names);
     // dpkg writes several lines for each package, whatever it is asked.
@@ -90,6 +84,44 @@ fn packages(wanted: &[Package]) -> Result<()> {
     match missing().next() {
         Some(name) => bail!("package {name} is installed but its programs are not on PATH"),
         None => Ok(()),
+    }
+}
+
+/// Prometheus' tool that checks metrics and rules, out of Debian's package, which is not installed: that would start a
+/// server.
+fn promtool() -> Result<()> {
+    if has("promtool") {
+        return Ok(());
+    }
+    say("Unpacking promtool from Debian's package prometheus");
+    let tools = tools_folder()?;
+    let unpacked = tools.join("prometheus");
+    let _ = fs::remove_dir_all(&unpacked);
+    fs::create_dir_all(&unpacked)?;
+    let by_hand = "promtool is missing; it is part of the Debian package prometheus";
+    // A new machine has no list of packages, or an old one.
+    run(apt_get().context(by_hand)?.args(["--quiet", "--quiet", "update"])).context(by_hand)?;
+    output(Command::new("apt-get").args(["--quiet", "download", "prometheus"]).current_dir(&unpacked))
+        .context(by_hand)?;
+    for entry in fs::read_dir(&unpacked)? {
+        let package = entry?.path();
+        output(Command::new("dpkg-deb").arg("--extract").arg(&package).arg(&unpacked))?;
+    }
+    fs::create_dir_all(tools.join("bin"))?;
+    fs::copy(unpacked.join("usr/bin/promtool"), tools.join("bin/promtool")).context(by_hand)?;
+    Ok(fs::remove_dir_all(&unpacked)?)
+}
+
+/// As root, or by sudo.
+fn apt_get() -> Result<Command> {
+    match (has("apt-get"), geteuid().is_root(), has("sudo")) {
+        (true, true, _) => Ok(Command::new("apt-get")),
+        (true, false, true) => {
+            let mut sudo = Command::new("sudo");
+            sudo.arg("apt-get");
+            Ok(sudo)
+        }
+        _ => bail!("apt-get is missing, or may not be run"),
     }
 }
 

@@ -68,8 +68,7 @@ fn dependencies() -> Result<()> {
 }
 
 fn native(options: Options) -> Result<()> {
-    // Tests of the client run the servers as programs.
-    cargo("build --quiet --package coordinator --package storage-node --package sync-agent")?;
+    // It also builds the programs that other packages' tests run, because each has tests of its own.
     let postgres = Postgres::temporary()?;
     let mut nextest = command("cargo")?;
     nextest

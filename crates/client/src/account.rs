@@ -10,8 +10,8 @@ use crypto::sign::{Author, DeviceKey, IdentityKey};
 use protocol::bytes::Base64Array;
 use protocol::envelope::EnvelopeHash;
 use protocol::envelope::account_state::AccountState;
-use protocol::id::{DeviceId, EnrolmentId, VaultId};
-use protocol::nodes::NodesResponse;
+use protocol::id::{DeviceId, EnrolmentId, NodeId, VaultId};
+use protocol::nodes::{NodesResponse, RemovalResponse};
 use protocol::sessions::AccountRole;
 use protocol::signature::PublicKey;
 
@@ -112,6 +112,22 @@ impl Account {
     /// All storage nodes.
     pub async fn nodes(&self) -> Result<NodesResponse, Error> {
         self.0.client.nodes().await
+    }
+
+    /// Empties a storage node, or lets it keep blobs again. For the operator.
+    pub async fn drain_node(&self, node: NodeId, drain: bool) -> Result<(), Error> {
+        self.0.client.drain_node(node, drain).await
+    }
+
+    /// What goes if a storage node is removed now. For the operator.
+    pub async fn preview_removal(&self, node: NodeId) -> Result<RemovalResponse, Error> {
+        self.0.client.preview_removal(node).await
+    }
+
+    /// Removes a storage node for good; with `force`, also if the only copies of some blobs go with it. For the
+    /// operator.
+    pub async fn remove_node(&self, node: NodeId, force: bool) -> Result<(), Error> {
+        self.0.client.remove_node(node, force).await
     }
 
     /// Opens the account's first vault, the one that takes uploads: reads its log and verifies every commit.

@@ -11,10 +11,10 @@ use protocol::accounts::{PreloginRequest, PreloginResponse, RegisterRequest, Reg
 use protocol::blob_list::unpack_ids;
 use protocol::commits::{AppendCommitRequest, split_envelopes};
 use protocol::error::{ErrorBody, ErrorCode};
-use protocol::id::{SourceId, VaultId};
-use protocol::nodes::NodesResponse;
-use protocol::routes::{Route, coordinator as routes};
-use protocol::sessions::{LoginRequest, LoginResponse};
+use protocol::id::{NodeId, RequestId, SourceId, VaultId};
+use protocol::nodes::{NodesResponse, RemovalResponse, RemoveNodeRequest};
+use protocol::routes::{REQUEST_ID_HEADER, Route, coordinator as routes};
+use protocol::sessions::{LoginRequest, LoginResponse, StepUpRequest};
 use protocol::sources::SourcesResponse;
 use protocol::uploads::CommitResponse;
 use protocol::vaults::VaultsResponse;
@@ -25,12 +25,19 @@ use serde::de::DeserializeOwned;
 
 use crate::device_session::DeviceSession;
 use crate::error::Error;
+use crate::patience::{Patience, Waits};
 use crate::platform::Platform;
 
 /// No answer of the coordinator takes longer, its body included.
 pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 /// But for a commit of a million references.
 const COMMIT_TIMEOUT: Duration = Duration::from_mins(15);
+/// A machine that is gone refuses nothing: whoever calls it waits for so long.
+#[cfg(not(target_family = "wasm"))]
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes that nobody acknowledged for so long end their connection. The system goes on for a quarter of an hour.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 /// Waits between attempts of a request that may be repeated.
 const RETRY_WAITS_MS: [u64; 5] = [200, 500, 1500, 4000, 8000];
 
@@ -40,10 +47,24 @@ pub struct Client {
     origin: Rc<str>,
     pub(crate) http: reqwest::Client,
     pub(crate) platform: Rc<dyn Platform>,
+    pub(crate) patience: Patience,
+    pub(crate) waits: Waits,
     /// The session's cookie, natively; a browser keeps its cookies to itself.
     cookie: Rc<RefCell<Option<String>>>,
     /// Where a device calls, its session.
     pub(crate) device: Option<Rc<DeviceSession>>,
+    /// What the requests of one operation have in common in the logs of all servers.
+    operation: Option<RequestId>,
+}
+
+/// Connections that give up on machines that are not there, as browsers' do by themselves.
+fn connections() -> reqwest::Client {
+    let builder = reqwest::Client::builder();
+    #[cfg(not(target_family = "wasm"))]
+    let builder = builder.connect_timeout(CONNECT_TIMEOUT);
+    #[cfg(target_os = "linux")]
+    let builder = builder.tcp_user_timeout(UNACKNOWLEDGED_MAX);
+    builder.build().expect("no option is wrong")
 }
 
 pub(crate) enum Body {
@@ -56,12 +77,38 @@ impl Client {
     /// A client of the coordinator at `origin`, like `https://backup.example`.
     pub fn new(origin: &str, platform: Rc<dyn Platform>) -> Self {
         let origin = origin.trim_end_matches('/').into();
-        Self { origin, http: reqwest::Client::new(), platform, cookie: Rc::default(), device: None }
+        let (http, patience, waits) = (connections(), Patience::default(), Waits::default());
+        Self { origin, http, platform, patience, waits, cookie: Rc::default(), device: None, operation: None }
+    }
+
+    /// The same client with more patience, or less.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     /// The same client, calling as a device in its session.
     pub(crate) fn in_session(&self, device: Rc<DeviceSession>) -> Self {
         Self { device: Some(device), cookie: Rc::default(), ..self.clone() }
+    }
+
+    /// The same client for one operation: all of its requests, to whichever server, carry one new id.
+    pub(crate) fn for_operation(&self) -> Self {
+        let id = RequestId::from_bytes(self.platform.random()).expect("16 random bytes are not all zero");
+        Self { operation: Some(id), ..self.clone() }
+    }
+
+    /// The operation's id, if it is one.
+    pub(crate) fn operation(&self) -> Option<String> {
+        self.operation.map(|id| id.to_string())
+    }
+
+    /// The request, with the operation's id if it is one.
+    pub(crate) fn traced(&self, request: RequestBuilder) -> RequestBuilder {
+        match self.operation() {
+            Some(id) => request.header(REQUEST_ID_HEADER, id),
+            None => request,
+        }
     }
 
     /// Where the coordinator is.
@@ -86,6 +133,10 @@ impl Client {
 
     pub(crate) async fn login(&self, request: &LoginRequest) -> Result<LoginResponse, Error> {
         read_json(&self.send_once(routes::LOGIN, &[], json(request)).await?)
+    }
+
+    pub(crate) async fn step_up(&self, request: &StepUpRequest) -> Result<(), Error> {
+        self.command(routes::STEP_UP, &[], request).await
     }
 
     pub(crate) async fn logout(&self) -> Result<(), Error> {
@@ -129,6 +180,20 @@ impl Client {
         self.get(routes::NODES, &[]).await
     }
 
+    pub(crate) async fn drain_node(&self, node: NodeId, drain: bool) -> Result<(), Error> {
+        let route = if drain { routes::DRAIN_NODE } else { routes::UNDRAIN_NODE };
+        let values: [&dyn Display; 1] = [&node];
+        self.retry(|| self.send_once(route, &values, Body::Empty)).await.map(drop)
+    }
+
+    pub(crate) async fn preview_removal(&self, node: NodeId) -> Result<RemovalResponse, Error> {
+        self.get(routes::PREVIEW_REMOVAL, &[&node]).await
+    }
+
+    pub(crate) async fn remove_node(&self, node: NodeId, force: bool) -> Result<(), Error> {
+        self.command(routes::REMOVE_NODE, &[&node], &RemoveNodeRequest { force }).await
+    }
+
     pub(crate) async fn get<T: DeserializeOwned>(
         &self,
         route: Route,
@@ -168,7 +233,7 @@ impl Client {
     ) -> Result<T, Error> {
         for wait in RETRY_WAITS_MS {
             match attempt().await {
-                Err(Error::Network { .. } | Error::Api { code: ErrorCode::Unavailable, .. }) => {
+                Err(error) if error.is_outage() => {
                     self.platform.sleep(Duration::from_millis(wait)).await;
                 }
                 done => return done,
@@ -189,7 +254,8 @@ impl Client {
 
     pub(crate) fn request(&self, route: Route, url: &str, body: Body) -> RequestBuilder {
         let method = Method::from_bytes(route.method.as_bytes()).expect("routes have valid methods");
-        let mut request = self.http.request(method, url).header("x-triplicate", "1");
+        let request = self.http.request(method, url).header("x-triplicate", "1");
+        let mut request = self.traced(request);
         if let Some(cookie) = &*self.cookie.borrow() {
             request = request.header(COOKIE, cookie);
         }

@@ -139,6 +139,14 @@ impl Vault {
         Ok(Removed { source, changes })
     }
 
+    /// Deletes one entry, for good as far as this goes.
+    pub(crate) async fn remove_path(&self, source: SourceId, path: &Path) -> Result<(), Error> {
+        let (parents, name) = path.split().ok_or_else(|| Error::NotFound(path.to_string()))?;
+        let removal = Change::Remove { parents: parents.to_vec(), name: name.clone() };
+        let edits = async |_| Ok(Edits::of(vec![removal]));
+        self.write_snapshot(self.edit_of(source), &Rc::default(), edits).await.map(drop)
+    }
+
     /// Puts deleted entries back where they were.
     pub async fn undo_remove(&self, removed: Removed) -> Result<(), Error> {
         let Removed { source, changes } = removed;

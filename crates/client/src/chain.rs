@@ -166,7 +166,11 @@ impl Chain {
         self.check_rules(head, writer)?;
         let body = open_body(backend, &keys, &commit).await?.filter(|body| match body {
             Body::Snapshot(snapshot) => snapshot.check_account_state(&state).is_ok(),
-            Body::SourceClosed | Body::Settings(_) | Body::SourceSettings(_) => true,
+            Body::SourceClosed
+            | Body::Settings(_)
+            | Body::Forget
+            | Body::Purge(_)
+            | Body::SourceSettings(_) => true,
         });
         self.apply(head, writer, body);
         self.head =
@@ -211,7 +215,7 @@ impl Chain {
             (Some(source), Some(Body::SourceSettings(settings))) => {
                 self.set_source(source, settings.entry);
             }
-            (_, Some(Body::SourceClosed)) => {}
+            (_, Some(Body::SourceClosed | Body::Forget | Body::Purge(_))) => {}
             (source, _) => {
                 self.unreadable.push(UnreadableCommit { seq: head.seq, source, device: head.device });
             }
@@ -280,8 +284,8 @@ impl SourceLog {
             (Kind::Snapshot(_), Writer::Owner) if self.binding == Binding::Unbound => {
                 self.binding = Binding::Owner;
             }
-            (Kind::Snapshot(_) | Kind::SourceSettings | Kind::Settings, Writer::Owner) => {}
-            (Kind::Settings, Writer::Appender(_)) => unreachable!("verified: not of this role"),
+            (Kind::Snapshot(_) | Kind::SourceSettings, Writer::Owner) => {}
+            (Kind::Settings | Kind::Forget | Kind::Purge, _) => unreachable!("verified: it names no source"),
         }
         if let Kind::Snapshot(flags) = head.kind {
             self.complete |= !flags.partial;

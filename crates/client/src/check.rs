@@ -132,7 +132,7 @@ struct Check<'a> {
 }
 
 impl Vault {
-    /// Checks all snapshots of all sources. What is wrong is told to `on_event`, and stops nothing.
+    /// Checks all snapshots of all sources that are kept. What is wrong is told to `on_event`, and stops nothing.
     ///
     /// # Errors
     /// Those of the coordinator.
@@ -142,6 +142,7 @@ impl Vault {
         on_event: &mut dyn FnMut(CheckEvent),
     ) -> Result<CheckSummary, Error> {
         let status = self.status().await?;
+        self.refresh_kept().await?;
         let mut check = Check {
             vault: self,
             sample,
@@ -165,7 +166,8 @@ impl Check<'_> {
         let snapshots: Vec<_> = {
             let chain = self.vault.chain();
             let logged = chain.source(&source).map_or(&[][..], |log| &log.snapshots);
-            logged.iter().map(|snapshot| (snapshot.seq, snapshot.content.root)).collect()
+            let kept = logged.iter().filter(|logged| self.vault.is_kept(&source, logged.seq));
+            kept.map(|snapshot| (snapshot.seq, snapshot.content.root)).collect()
         };
         let mut before = None;
         for (seq, root) in snapshots {
@@ -271,7 +273,7 @@ impl Check<'_> {
                 }
             }
             let opens = match good {
-                Some(content) => vault.fetcher().open(id, content, &BlobKind::ALL).await?.is_some(),
+                Some(content) => vault.fetcher().open(id, content, &BlobKind::ALL).await.is_some(),
                 None => false,
             };
             if !opens {

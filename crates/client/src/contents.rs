@@ -10,9 +10,10 @@ use async_stream::try_stream;
 use crypto::blob::BlobKind;
 use futures_util::stream::{Stream, StreamExt as _, TryStreamExt as _};
 use protocol::id::BlobId;
+use protocol::limits::PLAN_BLOBS_MAX;
 
 use crate::error::Error;
-use crate::fetch::Fetcher;
+use crate::fetch::{Fetcher, Opened};
 use crate::path::Path;
 use crate::platform::ReadAt;
 
@@ -161,16 +162,24 @@ fn steps(
             match plan_file(&fetcher, size, &content).await {
                 Ok(FilePlan::Inline(data)) => yield Step::Inline(data),
                 Ok(FilePlan::Chunks(pieces)) => {
-                    let mut offset = 0;
-                    for piece in pieces {
-                        let (start, len) = (offset, piece.raw_len);
-                        offset += u64::from(len);
-                        yield match &left_over {
-                            Some(LeftOver { len: kept, reader }) if offset <= *kept => {
-                                Step::Kept { offset: start, len, reader: reader.clone() }
-                            }
-                            _ => Step::Chunk(piece),
-                        };
+                    let kept = left_over.as_ref().map_or(0, |left| left.len);
+                    let is_kept = |piece: &Piece| piece.offset + u64::from(piece.raw_len) <= kept;
+                    for pieces in pieces.chunks(PLAN_BLOBS_MAX) {
+                        // What fits into a window is located with all else that is in it.
+                        if size > WINDOW_BYTES {
+                            let missing = pieces.iter().filter(|piece| !is_kept(piece));
+                            fetcher.locate_ahead(missing.map(|piece| piece.id).collect()).await?;
+                        }
+                        for piece in pieces {
+                            yield match &left_over {
+                                Some(LeftOver { reader, .. }) if is_kept(piece) => Step::Kept {
+                                    offset: piece.offset,
+                                    len: piece.raw_len,
+                                    reader: reader.clone(),
+                                },
+                                _ => Step::Chunk(*piece),
+                            };
+                        }
                     }
                 }
                 // Whoever cannot ask learns nothing of the file: that is no fault of it.
@@ -248,7 +257,7 @@ async fn fetch_window(
     Ok(window.into_iter().map(&mut with_content).collect())
 }
 
-/// Chunks in their order. Where one of several is on no node, the others are fetched by themselves.
+/// Chunks in their order; those that are on no node do not keep from the others.
 pub(crate) async fn fetch_chunks(
     fetcher: &Fetcher,
     ids: &[BlobId],
@@ -256,17 +265,11 @@ pub(crate) async fn fetch_chunks(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    match fetcher.fetch(ids, &[BlobKind::Chunk]).await {
-        // Each has one owner, unless a chunk was asked for twice: it is moved, not copied.
-        Ok(opened) => Ok(opened.into_iter().map(|blob| Ok(Rc::unwrap_or_clone(blob).1)).collect()),
-        Err(Error::Unreadable(_)) if ids.len() > 1 => {
-            let mut chunks = Vec::with_capacity(ids.len());
-            for id in ids {
-                chunks.extend(Box::pin(fetch_chunks(fetcher, &[*id])).await?);
-            }
-            Ok(chunks)
-        }
-        Err(Error::Unreadable(id)) => Ok(vec![Err(Error::Unreadable(id))]),
-        Err(error) => Err(error),
-    }
+    let blobs = fetcher.fetch_each(ids, &[BlobKind::Chunk]).await?;
+    // Each has one owner, unless a chunk was asked for twice: it is moved, not copied.
+    let content = |(blob, id): (Option<Rc<Opened>>, &BlobId)| match blob {
+        Some(blob) => Ok(Rc::unwrap_or_clone(blob).1),
+        None => Err(Error::Unreadable(*id)),
+    };
+    Ok(blobs.into_iter().zip(ids).map(content).collect())
 }

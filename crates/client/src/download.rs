@@ -2,12 +2,12 @@
 
 use ::backup::Node;
 use async_stream::try_stream;
-use futures_util::stream::{LocalBoxStream, StreamExt as _, TryStreamExt as _};
+use futures_util::stream::{LocalBoxStream, Stream, StreamExt as _, TryStreamExt as _};
 
 use crate::archive::Archive;
 use crate::contents::{Part, Wanted, beneath, contents};
 use crate::error::Error;
-use crate::history::SnapshotRef;
+use crate::history::{Reading, SnapshotRef};
 use crate::path::Path;
 use crate::vault::Vault;
 
@@ -40,12 +40,15 @@ impl Vault {
         path: &[N],
     ) -> Result<FileDownload, Error> {
         let path = Path::parse(path)?;
-        let root = self.root(snapshot.into())?.ok_or_else(|| Error::NotFound(path.to_string()))?;
+        let snapshot = snapshot.into();
+        let reading = self.reading(snapshot)?;
+        let root = self.root(snapshot)?.ok_or_else(|| Error::NotFound(path.to_string()))?;
         let entry = self.entry(&root, &path).await?;
         let Node::File { size, .. } = entry.node else { return Err(Error::NotFound(path.to_string())) };
         let name = String::from_utf8_lossy(entry.name.as_bytes()).into_owned();
         let files = futures_util::stream::iter([Ok((path, entry).into())]);
-        let mut parts = contents(self.fetcher().clone(), files).boxed_local();
+        let parts = contents(self.fetcher().patient(), files);
+        let mut parts = self.clone().explained(reading, parts).boxed_local();
         let stream = try_stream! {
             let mut held_back = Vec::new();
             while let Some(part) = parts.try_next().await? {
@@ -75,6 +78,7 @@ impl Vault {
         paths: &[Vec<N>],
     ) -> Result<FolderDownload, Error> {
         let snapshot = snapshot.into();
+        let reading = self.reading(snapshot)?;
         let mut entries = Vec::new();
         for path in paths {
             entries.extend(self.selected(snapshot, &Path::parse(path)?).await?);
@@ -83,8 +87,9 @@ impl Vault {
             [only] => format!("{}.zip", String::from_utf8_lossy(only.name.as_bytes())),
             _ => "triplicate.zip".to_owned(),
         };
-        let entries = beneath(self.fetcher().clone(), entries);
-        let mut parts = contents(self.fetcher().clone(), entries.map_ok(Wanted::from)).boxed_local();
+        let entries = beneath(self.fetcher().patient(), entries);
+        let parts = contents(self.fetcher().patient(), entries.map_ok(Wanted::from));
+        let mut parts = self.clone().explained(reading, parts).boxed_local();
         let stream = try_stream! {
             let mut archive = Archive::new();
             while let Some(part) = parts.try_next().await? {
@@ -104,5 +109,25 @@ impl Vault {
             yield archive.finish()?;
         };
         Ok(FolderDownload { name, stream: stream.boxed_local() })
+    }
+    /// The same parts up to the first failure, which says what it means.
+    fn explained(
+        self,
+        reading: Option<Reading>,
+        parts: impl Stream<Item = Result<Part, Error>>,
+    ) -> impl Stream<Item = Result<Part, Error>> {
+        parts.then(move |part| {
+            let vault = self.clone();
+            async move {
+                let error = match part {
+                    Ok(Part::Failed(error)) | Err(error) => error,
+                    part => return part,
+                };
+                Err(match reading {
+                    Some(reading) => vault.explain(reading, error).await,
+                    None => error,
+                })
+            }
+        })
     }
 }

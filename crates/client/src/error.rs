@@ -75,6 +75,9 @@ pub enum Error {
     /// A blob is on no node that answers.
     #[error("a part of the data (blob {}) cannot be read from any node now", .0.short())]
     Unreadable(BlobId),
+    /// The snapshot was forgotten while it was read, and what no other needs of it is deleted.
+    #[error("snapshot {0} was forgotten meanwhile, and this part of it is deleted")]
+    Forgotten(u64),
     /// The vault holds these blobs no more, or too few copies of them: they are to be sent again.
     #[error("{} parts of the data are not in the vault any more, or have too few copies", .0.len())]
     Gone(Vec<BlobId>),
@@ -165,6 +168,16 @@ impl Error {
                     | ErrorCode::RequestTimeout
                     | ErrorCode::BlobsMissing
             ),
+            _ => false,
+        }
+    }
+
+    /// Whether it says no more than that a blob is on no node that answers.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        match self {
+            Self::Unreadable(_) => true,
+            Self::Tree(source) => matches!(&**source,
+                TreeError::Read { source, .. } if source.is_unreadable()),
             _ => false,
         }
     }

@@ -1,5 +1,6 @@
 //! Reading blobs: located at the coordinator, read in batches from nodes, verified and opened one by one, and taken
-//! from the next replica wherever one fails.
+//! from the next replica wherever one fails or is late. What was located is read without the coordinator for as long
+//! as its grants hold.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,33 +9,44 @@ use std::rc::Rc;
 use ::backup::{BlobSource, decompress};
 use bytes::Bytes;
 use crypto::blob::{BlobKind, Codec, open_blob};
-use futures_util::future::try_join_all;
-use protocol::blob_list::{StoredBlob, unpack_stored};
-use protocol::blobs::LocatedGroup;
+use futures_util::future::join_all;
 use protocol::id::{BlobId, NodeId};
 use protocol::limits::PLAN_BLOBS_MAX;
-use protocol::uploads::NodeGrant;
 
 use crate::api::Client;
 use crate::error::Error;
 use crate::keys::KeyRing;
 
-/// A node that failed is asked last for this long.
-const AVOID_MS: u64 = 30_000;
+mod group;
+mod hedge;
+mod locations;
+
+use hedge::Hedging;
+use locations::Locations;
+
 /// Tree blobs kept open in memory.
 const CACHE_BYTES_MAX: usize = 32 << 20;
+
+/// What trees are made of.
+const TREE_KINDS: [BlobKind; 3] = [BlobKind::Directory, BlobKind::PageIndex, BlobKind::ChunkList];
 
 /// An opened blob: its authenticated kind and its content.
 pub(crate) type Opened = (BlobKind, Vec<u8>);
 
 /// Reads the blobs of one vault. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Fetcher(Rc<Inner>);
+pub(crate) struct Fetcher {
+    inner: Rc<Inner>,
+    client: Client,
+    /// Waits for a coordinator that is away.
+    is_patient: bool,
+}
 
 struct Inner {
-    client: Client,
     keys: KeyRing,
     avoid_until_ms: RefCell<HashMap<NodeId, u64>>,
+    hedging: RefCell<Hedging>,
+    locations: RefCell<Locations>,
     trees: RefCell<TreeCache>,
 }
 
@@ -47,119 +59,113 @@ struct TreeCache {
 
 impl Fetcher {
     pub(crate) fn new(client: Client, keys: KeyRing) -> Self {
-        Self(Rc::new(Inner { client, keys, avoid_until_ms: RefCell::default(), trees: RefCell::default() }))
+        let hedging = RefCell::new(Hedging::new(&client.patience));
+        let (avoid_until_ms, locations, trees) = Default::default();
+        let inner = Inner { keys, avoid_until_ms, hedging, locations, trees };
+        Self { inner: Rc::new(inner), client, is_patient: false }
+    }
+
+    /// The same, for a transfer under way: it waits for a coordinator that is away, instead of failing.
+    pub(crate) fn patient(&self) -> Self {
+        self.patient_as(&self.client.for_operation())
+    }
+
+    /// The same as part of an operation.
+    pub(crate) fn patient_as(&self, operation: &Client) -> Self {
+        Self { is_patient: true, client: operation.clone(), ..self.clone() }
     }
 
     /// Keeps a tree blob that was just written, which no node need be asked for.
     pub(crate) fn remember_tree(&self, id: BlobId, kind: BlobKind, raw: Vec<u8>) {
-        let mut cache = self.0.trees.borrow_mut();
-        if cache.bytes + raw.len() > CACHE_BYTES_MAX {
-            *cache = TreeCache::default();
-        }
-        cache.bytes += raw.len();
-        cache.blobs.insert(id, Rc::new((kind, raw)));
+        self.remember(id, Rc::new((kind, raw)));
     }
 
-    /// Reads blobs, opened, in the order asked for. At most 1000 different ones; the caller bounds their bytes.
+    fn remember(&self, id: BlobId, blob: Rc<Opened>) {
+        let mut cache = self.inner.trees.borrow_mut();
+        if cache.bytes + blob.1.len() > CACHE_BYTES_MAX {
+            *cache = TreeCache::default();
+        }
+        cache.bytes += blob.1.len();
+        cache.blobs.insert(id, blob);
+    }
+
+    /// Reads blobs, opened, in the order asked for; as [`Self::fetch_each`].
     pub(crate) async fn fetch(
         &self,
         ids: &[BlobId],
         expected: &[BlobKind],
     ) -> Result<Vec<Rc<Opened>>, Error> {
+        let blobs = self.fetch_each(ids, expected).await?;
+        blobs.into_iter().zip(ids).map(|(blob, id)| blob.ok_or(Error::Unreadable(*id))).collect()
+    }
+
+    /// Reads blobs, opened, in the order asked for; `None` where no node has one. At most 1000 different ones; the
+    /// caller bounds their bytes.
+    ///
+    /// # Errors
+    /// Those of the coordinator, if it had to be asked.
+    pub(crate) async fn fetch_each(
+        &self,
+        ids: &[BlobId],
+        expected: &[BlobKind],
+    ) -> Result<Vec<Option<Rc<Opened>>>, Error> {
         let mut different = ids.to_vec();
         different.sort_unstable();
         different.dedup();
         debug_assert!(different.len() <= PLAN_BLOBS_MAX, "bounded by the caller");
-        let located = self.0.client.locate(self.0.keys.vault(), &different).await?;
-        let groups = located.groups.iter().map(|group| self.read_group(group, expected));
-        let opened: HashMap<BlobId, Rc<Opened>> = try_join_all(groups).await?.into_iter().flatten().collect();
-        let find = |id: &BlobId| opened.get(id).cloned().ok_or(Error::Unreadable(*id));
-        ids.iter().map(find).collect()
+        let unknown = self.not_located(&different);
+        self.locate(&unknown).await?;
+        let mut opened = self.read_located(&different, expected).await;
+        // What was located earlier may have moved since.
+        let is_moved = |id: &BlobId| !opened.contains_key(id) && unknown.binary_search(id).is_err();
+        let moved: Vec<BlobId> = different.into_iter().filter(is_moved).collect();
+        if !moved.is_empty() {
+            self.inner.locations.borrow_mut().forget(&moved);
+            self.locate(&moved).await?;
+            opened.extend(self.read_located(&moved, expected).await);
+        }
+        Ok(ids.iter().map(|id| opened.get(id).cloned()).collect())
     }
 
-    /// Reads a group from its replicas, best first, until all of its blobs came and opened.
-    async fn read_group(
-        &self,
-        group: &LocatedGroup,
-        expected: &[BlobKind],
-    ) -> Result<Vec<(BlobId, Rc<Opened>)>, Error> {
-        let blobs = unpack_stored(&group.blobs).map_err(|error| Error::untrusted(error.to_string()))?;
-        let mut wanted: Vec<usize> = (0..blobs.len()).collect();
-        let mut opened = Vec::with_capacity(blobs.len());
-        for replica in self.in_order(&group.replicas) {
-            let contents = match self.0.client.read_blobs(replica, &blobs, &wanted).await {
-                Ok(contents) => contents.into_iter().map(Some).collect(),
-                Err(error) => {
-                    tracing::warn!(%error, "reading from the next replica");
-                    self.avoid(replica.node);
-                    // A batch fails as a whole where one blob is missing; the others may still be there.
-                    self.read_singly(replica, &blobs, &wanted).await
-                }
-            };
-            wanted = self.open_all(&blobs, &wanted, contents, expected, &mut opened).await?;
-            if wanted.is_empty() {
-                return Ok(opened);
-            }
-        }
-        Err(Error::Unreadable(blobs[wanted[0]].id))
+    /// Locates what will be read soon, in as few requests as can be, and so that it can be read without any more.
+    /// At most 1000 blobs.
+    ///
+    /// # Errors
+    /// Those of the coordinator, if it had to be asked.
+    pub(crate) async fn locate_ahead(&self, mut ids: Vec<BlobId>) -> Result<(), Error> {
+        ids.sort_unstable();
+        ids.dedup();
+        self.locate(&self.not_located(&ids)).await
     }
 
-    /// After a failed batch of several: each blob by itself, unless the node does not answer at all.
-    async fn read_singly(
-        &self,
-        replica: &NodeGrant,
-        blobs: &[StoredBlob],
-        wanted: &[usize],
-    ) -> Vec<Option<Bytes>> {
-        let mut contents = vec![None; wanted.len()];
-        if wanted.len() < 2 {
-            return contents;
-        }
-        let mut failures = 0;
-        for (content, index) in contents.iter_mut().zip(wanted) {
-            match self.0.client.read_blobs(replica, blobs, &[*index]).await {
-                Ok(mut one) => *content = one.pop(),
-                Err(_) => failures += 1,
-            }
-            if failures > 2 {
-                break;
-            }
-        }
-        contents
+    fn not_located(&self, ids: &[BlobId]) -> Vec<BlobId> {
+        let now_ms = self.client.platform.now_ms();
+        let locations = self.inner.locations.borrow();
+        ids.iter().copied().filter(|id| !locations.has(id, now_ms)).collect()
     }
 
-    /// Opens what came, and returns the indices of what did not come or is not what was asked for.
-    async fn open_all(
-        &self,
-        blobs: &[StoredBlob],
-        wanted: &[usize],
-        contents: Vec<Option<Bytes>>,
-        expected: &[BlobKind],
-        opened: &mut Vec<(BlobId, Rc<Opened>)>,
-    ) -> Result<Vec<usize>, Error> {
-        let mut missing = Vec::new();
-        for (index, content) in wanted.iter().zip(contents) {
-            let id = blobs[*index].id;
-            let blob = match content {
-                Some(content) => self.open(id, content, expected).await?,
-                None => None,
-            };
-            match blob {
-                Some(blob) => opened.push((id, Rc::new(blob))),
-                None => missing.push(*index),
-            }
+    async fn locate(&self, ids: &[BlobId]) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
         }
-        Ok(missing)
+        let (client, Inner { keys, locations, .. }) = (&self.client, &*self.inner);
+        let ask = async || {
+            let asked_ms = client.platform.now_ms();
+            Ok((client.locate(keys.vault(), ids).await?, asked_ms))
+        };
+        let (located, asked_ms) = if self.is_patient { client.outlast(ask).await? } else { ask().await? };
+        locations.borrow_mut().insert(located.groups, asked_ms)
+    }
+
+    async fn read_located(&self, ids: &[BlobId], expected: &[BlobKind]) -> HashMap<BlobId, Rc<Opened>> {
+        let groups = self.inner.locations.borrow().by_group(ids);
+        let reads = groups.iter().map(|(group, indices)| self.read_group(group, indices.clone(), expected));
+        join_all(reads).await.into_iter().flatten().collect()
     }
 
     /// `None` if the bytes are not the blob, or not one of the expected kinds.
-    pub(crate) async fn open(
-        &self,
-        id: BlobId,
-        bytes: Bytes,
-        expected: &[BlobKind],
-    ) -> Result<Option<Opened>, Error> {
-        let keys = self.0.keys.get();
+    pub(crate) async fn open(&self, id: BlobId, bytes: Bytes, expected: &[BlobKind]) -> Option<Opened> {
+        let keys = self.inner.keys.get();
         let expected = expected.to_vec();
         let work = move |backend| async move {
             let frame = open_blob(&backend, &keys, &id, &bytes, &expected).await.ok()?;
@@ -169,20 +175,7 @@ impl Fetcher {
             };
             Some((frame.kind, raw))
         };
-        Ok(self.0.client.platform.run(work).await)
-    }
-
-    fn avoid(&self, node: NodeId) {
-        let until = self.0.client.platform.now_ms() + AVOID_MS;
-        self.0.avoid_until_ms.borrow_mut().insert(node, until);
-    }
-
-    fn in_order<'a>(&self, replicas: &'a [NodeGrant]) -> Vec<&'a NodeGrant> {
-        let now = self.0.client.platform.now_ms();
-        let avoided = self.0.avoid_until_ms.borrow();
-        let mut ordered: Vec<&NodeGrant> = replicas.iter().collect();
-        ordered.sort_by_key(|replica| avoided.get(&replica.node).is_some_and(|until| *until > now));
-        ordered
+        self.client.platform.run(work).await
     }
 }
 
@@ -190,14 +183,32 @@ impl BlobSource for Fetcher {
     type Error = Error;
 
     async fn get(&self, id: &BlobId, expected: &[BlobKind]) -> Result<Opened, Error> {
-        let cached = self.0.trees.borrow().blobs.get(id).cloned();
+        let cached = self.inner.trees.borrow().blobs.get(id).cloned();
         if let Some(blob) = cached.filter(|blob| expected.contains(&blob.0)) {
             return Ok((*blob).clone());
         }
         let blob = self.fetch(&[*id], expected).await?.pop().ok_or(Error::Unreadable(*id))?;
         if blob.0 != BlobKind::Chunk {
-            self.remember_tree(*id, blob.0, blob.1.clone());
+            self.remember(*id, blob.clone());
         }
         Ok((*blob).clone())
+    }
+
+    async fn prefetch(&self, ids: &[BlobId]) {
+        let mut lacking = ids.to_vec();
+        lacking.retain(|id| !self.inner.trees.borrow().blobs.contains_key(id));
+        // One alone would be read no sooner.
+        if lacking.len() < 2 {
+            return;
+        }
+        let blobs = match self.fetch_each(&lacking, &TREE_KINDS).await {
+            Ok(blobs) => blobs,
+            Err(error) => return tracing::debug!(%error, "tree blobs are read one by one"),
+        };
+        for (id, blob) in lacking.into_iter().zip(blobs) {
+            if let Some(blob) = blob {
+                self.remember(id, blob);
+            }
+        }
     }
 }

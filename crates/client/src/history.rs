@@ -52,9 +52,11 @@ pub struct SnapshotInfo {
 }
 
 impl Vault {
-    /// The snapshots of a source that can be read, oldest first.
+    /// The snapshots of a source that can be read and are kept, as [`Vault::refresh_kept`] last heard, oldest first.
     pub fn snapshots(&self, source: SourceId) -> Vec<SnapshotInfo> {
-        self.chain().source(&source).map_or_else(Vec::new, |log| log.snapshots.iter().map(info).collect())
+        let chain = self.chain();
+        let logged = chain.source(&source).into_iter().flat_map(|log| &log.snapshots);
+        logged.filter(|logged| self.is_kept(&source, logged.seq)).map(info).collect()
     }
 
     /// Commits that cannot be read, oldest first: their authors did not follow the format. What they were to change
@@ -63,22 +65,54 @@ impl Vault {
         self.chain().unreadable().to_vec()
     }
 
+    /// Why something of a snapshot cannot be read: it may be gone on purpose.
+    pub(crate) async fn explain(&self, snapshot: Reading, error: Error) -> Error {
+        if !error.is_unreadable() {
+            return error;
+        }
+        // Whoever cannot ask knows no more than before.
+        let asked = self.refresh_kept().await;
+        let is_kept = self.is_kept(&snapshot.source, snapshot.seq);
+        if asked.is_ok() && !is_kept { Error::Forgotten(snapshot.seq) } else { error }
+    }
+
+    /// The snapshot that a reference stands for now; `None` for the newest of a source that has none.
+    ///
+    /// # Errors
+    /// As [`Self::root`].
+    pub(crate) fn reading(&self, snapshot: SnapshotRef) -> Result<Option<Reading>, Error> {
+        Ok(self.resolve(snapshot)?.map(|(seq, _)| Reading { source: snapshot.source, seq }))
+    }
+
     /// The tree of a snapshot; `None` for the newest of a source that has none.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if the source has no snapshot of that number that can be read.
+    /// [`Error::NotFound`] if the source has no snapshot of that number that can be read and is kept.
     pub(crate) fn root(&self, snapshot: SnapshotRef) -> Result<Option<BlobId>, Error> {
+        Ok(self.resolve(snapshot)?.map(|(_, root)| root))
+    }
+
+    fn resolve(&self, snapshot: SnapshotRef) -> Result<Option<(u64, BlobId)>, Error> {
         let chain = self.chain();
         let snapshots = chain.source(&snapshot.source).map_or(&[][..], |log| &log.snapshots);
+        let is_kept = |logged: &&LoggedSnapshot| self.is_kept(&snapshot.source, logged.seq);
         let found = match snapshot.at {
-            At::Newest => snapshots.last(),
+            At::Newest => snapshots.last().filter(is_kept),
             At::Seq(seq) => {
-                let at = snapshots.binary_search_by_key(&seq, |logged| logged.seq);
-                Some(&snapshots[at.map_err(|_| Error::NotFound(format!("snapshot {seq}")))?])
+                let at = snapshots.binary_search_by_key(&seq, |logged| logged.seq).ok();
+                let found = at.map(|at| &snapshots[at]).filter(is_kept);
+                Some(found.ok_or_else(|| Error::NotFound(format!("snapshot {seq}")))?)
             }
         };
-        Ok(found.map(|logged| logged.content.root))
+        Ok(found.map(|logged| (logged.seq, logged.content.root)))
     }
+}
+
+/// A snapshot that is being read.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading {
+    source: SourceId,
+    seq: u64,
 }
 
 pub(crate) fn info(logged: &LoggedSnapshot) -> SnapshotInfo {

@@ -60,7 +60,7 @@ impl Client {
         let time = PUT_TIME_MIN + Duration::from_secs((body.len() / PUT_BYTES_PER_SECOND_MIN) as u64);
         let url = format!("{}{}", target.url, routes::PUT_BLOBS.path);
         let answer = async {
-            let (status, bytes) = post::post(&self.http, &url, body, pace).await?;
+            let (status, bytes) = post::post(self, &url, body, pace).await?;
             if status != StatusCode::OK {
                 return Err(Reason::refusal(status, &bytes));
             }
@@ -88,7 +88,7 @@ impl Client {
         };
         let url = format!("{}{}", replica.url, routes::READ_BLOBS.path);
         let body = serde_json::to_vec(&request).expect("messages of the protocol serialize");
-        let request = self.http.post(url).header(CONTENT_TYPE, "application/json").body(body);
+        let request = self.traced(self.http.post(url)).header(CONTENT_TYPE, "application/json").body(body);
         let size = |index: &usize| blobs[*index].size as usize;
         let total = wanted.iter().map(size).sum();
         let answer = async {

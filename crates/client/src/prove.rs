@@ -109,7 +109,7 @@ impl Prover {
                     return Err(Error::Unreadable(id));
                 };
                 let Some(bytes) = answer else { continue };
-                if self.fetcher.open(id, bytes, &BlobKind::ALL).await?.is_some() {
+                if self.fetcher.open(id, bytes, &BlobKind::ALL).await.is_some() {
                     return Err(Error::Unreadable(id));
                 }
             }

@@ -11,8 +11,7 @@ use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use crate::browse::{TreeEntry, TreeNode};
 use crate::contents::{LeftOver, Part, Wanted, beneath, contents};
 use crate::error::Error;
-use crate::fetch::Fetcher;
-use crate::history::SnapshotRef;
+use crate::history::{Reading, SnapshotRef};
 use crate::path::Path;
 use crate::vault::Vault;
 
@@ -110,26 +109,27 @@ impl Vault {
         path: &[N],
         sink: Rc<dyn RestoreSink>,
     ) -> Result<RestoreSummary, Error> {
-        let entries = self.selected(snapshot.into(), &Path::parse(path)?).await?;
+        let snapshot = snapshot.into();
+        let reading = self.reading(snapshot)?;
+        let entries = self.selected(snapshot, &Path::parse(path)?).await?;
+        // Of no snapshot there is nothing to restore.
+        let Some(reading) = reading else { return Ok(RestoreSummary::default()) };
         let skipped = Rc::new(Cell::new(0));
-        let entries = beneath(self.fetcher().clone(), entries);
+        let fetcher = self.fetcher().patient();
+        let entries = beneath(fetcher.clone(), entries);
         let missing = without_present(entries, sink.clone(), skipped.clone());
-        let fetcher = self.fetcher().clone();
-        let mut parts = contents(fetcher.clone(), missing).boxed_local();
         let mut restore = Restore {
-            fetcher,
+            vault: self.clone(),
+            reading,
             sink,
             directories: Vec::new(),
             file: None,
             summary: RestoreSummary::default(),
         };
-        while let Some(part) = parts.try_next().await? {
-            if let Some(again) = restore.take(part).await {
-                restore.fetch_all(again).await?;
-            }
+        match restore.take_all(contents(fetcher, missing)).await {
+            Ok(()) => Ok(RestoreSummary { skipped: skipped.get(), ..restore.summary }),
+            Err(error) => Err(self.explain(reading, error).await),
         }
-        restore.leave_directories(None).await;
-        Ok(RestoreSummary { skipped: skipped.get(), ..restore.summary })
     }
 }
 
@@ -165,7 +165,8 @@ fn without_present(
 
 /// A restore under way.
 struct Restore {
-    fetcher: Fetcher,
+    vault: Vault,
+    reading: Reading,
     sink: Rc<dyn RestoreSink>,
     /// Those that the next entry may be in, outermost first.
     directories: Vec<(Path, TreeEntry)>,
@@ -184,6 +185,17 @@ struct OpenFile {
 }
 
 impl Restore {
+    async fn take_all(&mut self, parts: impl Stream<Item = Result<Part, Error>>) -> Result<(), Error> {
+        let mut parts = std::pin::pin!(parts);
+        while let Some(part) = parts.try_next().await? {
+            if let Some(again) = self.take(part).await {
+                self.fetch_all(again).await?;
+            }
+        }
+        self.leave_directories(None).await;
+        Ok(())
+    }
+
     /// Returns a file of which something wrong was left over: all of it is to be fetched.
     async fn take(&mut self, part: Part) -> Option<Wanted> {
         match part {
@@ -214,6 +226,7 @@ impl Restore {
                         return Some((path, *entry).into());
                     }
                 }
+                let error = self.vault.explain(self.reading, error).await;
                 self.fail(&path, &error.to_string());
             }
             Part::End => {
@@ -232,7 +245,7 @@ impl Restore {
 
     /// Fetches a file in place of what was left over of it.
     async fn fetch_all(&mut self, wanted: Wanted) -> Result<(), Error> {
-        let mut parts = contents(self.fetcher.clone(), stream::iter([Ok(wanted)])).boxed_local();
+        let mut parts = contents(self.vault.fetcher().patient(), stream::iter([Ok(wanted)])).boxed_local();
         while let Some(part) = parts.try_next().await? {
             // Nothing is left over any more.
             self.take(part).await;

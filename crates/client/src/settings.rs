@@ -1,22 +1,26 @@
-//! Settings of a vault and of its folders: as they are in force, and changing them. A change is one signed commit,
-//! made again on top of somebody else's that came first.
+//! Settings of a vault and of its folders: as they are in force, and changing them. A change, of these or of what else
+//! needs no upload, is one signed commit, made again on top of somebody else's that came first.
 
-use crypto::commit::{DeviceName, NewBody, NewCommit, Settings, Source, SourceSettings, seal_commit};
+use crypto::commit::{DeviceName, NewBody, NewCommit, Purge, Settings, Source, SourceSettings, seal_commit};
 use protocol::bytes::Base64;
 use protocol::commits::AppendCommitRequest;
 use protocol::error::ErrorCode;
-use protocol::id::{DeviceId, SourceId};
-use protocol::refs;
+use protocol::id::{BlobId, DeviceId, SourceId, UploadId};
+use protocol::snapshots::{self, SnapshotId};
+use protocol::{purge, refs};
 
 use crate::error::Error;
 use crate::snapshot::RACES_MAX;
 use crate::vault::Vault;
 
-/// What a commit without references says.
-enum Change {
+/// What a commit without an upload says.
+pub(crate) enum Change {
     Settings(Settings),
     Source(SourceId, SourceSettings),
     Closed(SourceId),
+    Forget(Vec<SnapshotId>),
+    /// With the session in which the list is staged, if it is.
+    Purge(Vec<BlobId>, Option<UploadId>, Purge),
 }
 
 impl Vault {
@@ -96,7 +100,10 @@ impl Vault {
     }
 
     /// Signs and appends what `make` makes of the settings in force.
-    async fn change(&self, make: impl Fn(&Settings) -> Result<Change, Error>) -> Result<u64, Error> {
+    pub(crate) async fn change(
+        &self,
+        make: impl Fn(&Settings) -> Result<Change, Error>,
+    ) -> Result<u64, Error> {
         for _ in 0..RACES_MAX {
             let change = make(&self.settings())?;
             match self.append(&change).await {
@@ -121,13 +128,22 @@ impl Vault {
             Change::Settings(settings) => NewBody::Settings(settings),
             Change::Source(source, body) => NewBody::SourceSettings { source: *source, body },
             Change::Closed(source) => NewBody::SourceClosed(*source),
+            Change::Forget(_) => NewBody::Forget,
+            Change::Purge(_, _, body) => NewBody::Purge(body),
+        };
+        let (digest, list, staged) = match change {
+            Change::Settings(_) | Change::Source(..) | Change::Closed(_) => (refs::digest(&[]), None, None),
+            Change::Forget(list) => (snapshots::digest(list), Some(snapshots::pack(list)), None),
+            Change::Purge(list, None, _) => (purge::digest(list), Some(purge::pack(list)), None),
+            Change::Purge(list, staged, _) => (purge::digest(list), None, *staged),
         };
         let account_state_seq = self.account().newest_state().seq;
-        let commit = NewCommit { body, seq, prev, digest: refs::digest(&[]), account_state_seq };
+        let commit = NewCommit { body, seq, prev, digest, account_state_seq };
         let backend = client.platform.backend();
         let author = self.account().author();
         let envelope = seal_commit(&backend, &self.keys(), author, &commit, client.platform.salt()).await?;
-        let request = AppendCommitRequest { envelope: Base64(envelope), key: self.idempotency_key() };
+        let key = self.idempotency_key();
+        let request = AppendCommitRequest { envelope: Base64(envelope), key, list, staged };
         Ok(client.append_commit(self.id(), &request).await?.seq)
     }
 }

@@ -12,7 +12,7 @@ use protocol::blob_list::{SizedBlob, unpack_stored};
 use protocol::bytes::Base64;
 use protocol::envelope::EnvelopeHash;
 use protocol::error::ErrorCode;
-use protocol::id::{BlobId, IdempotencyKey, SourceId, UploadId};
+use protocol::id::{BlobId, IdempotencyKey, SourceId};
 use protocol::limits::{PLAN_BLOBS_MAX, REFS_PAGE_MAX};
 use protocol::refs::{self, Reference};
 use protocol::uploads::CommitUploadRequest;
@@ -20,7 +20,7 @@ use protocol::uploads::CommitUploadRequest;
 use crate::error::Error;
 use crate::progress::{Phase, Progress};
 use crate::repair::Repair;
-use crate::upload::{self, Pace, Planned, Sent, Uploader};
+use crate::upload::{self, OpenUpload, Pace, Planned, Sent, Uploader};
 use crate::vault::Vault;
 
 /// How often a snapshot is put on top of another's commit that came first.
@@ -82,7 +82,9 @@ impl Vault {
     ) -> Result<Written, Error> {
         let WriteOptions { source, basis, session, repair, pace } = options;
         self.base(source, basis)?;
-        let session = self.client().open_upload(self.id(), session).await?;
+        let client = self.client().for_operation();
+        let opened = client.open_upload(self.id(), session).await?;
+        let upload = OpenUpload { client, opened };
         let planned = Planned::default();
         let mut make_edits = Some(make_edits);
         let mut edits = Edits::default();
@@ -93,7 +95,7 @@ impl Vault {
         for _ in 0..RACES_MAX {
             let (uploader, sender) = upload::channel(
                 self,
-                &session,
+                &upload,
                 planned.clone(),
                 repair.clone(),
                 progress.clone(),
@@ -112,7 +114,8 @@ impl Vault {
                 let now_ns = self.client().platform.now_ms().cast_signed() * 1_000_000;
                 let new_directory = NewDirectory { mode: DIRECTORY_MODE, mtime_ns: now_ns };
                 let changes = edits.changes.clone();
-                let tree = edit(self.fetcher(), &mut uploader, base.root, changes, new_directory).await?;
+                let fetcher = self.fetcher().patient_as(&upload.client);
+                let tree = edit(&fetcher, &mut uploader, base.root, changes, new_directory).await?;
                 Ok((base, tree))
             };
             let ((base, tree), (now_sent, claimed)) = futures_util::try_join!(write, sender.run())?;
@@ -125,14 +128,14 @@ impl Vault {
             let base = Base { needs_baseline: base.needs_baseline || baseline, ..base };
             let (unreadable_files, partial) = (edits.unreadable_files, edits.partial);
             let new = NewTree { source, basis, base, tree, unreadable_files, partial, is_repair };
-            match self.commit(session.upload, &new, &planned).await {
+            match self.commit(&upload, &new, &planned).await {
                 Ok(seq) => {
-                    self.refresh().await?;
+                    self.client().outlast(|| self.refresh()).await?;
                     return Ok(Written { seq, sent });
                 }
                 Err(error) if error.code() == Some(ErrorCode::ChainConflict) => {
-                    self.account().refresh_states().await?;
-                    self.refresh().await?;
+                    self.client().outlast(|| self.account().refresh_states()).await?;
+                    self.client().outlast(|| self.refresh()).await?;
                 }
                 // The increments do not fit what the coordinator counts: absolute counts set that right.
                 Err(error) if error.code() == Some(ErrorCode::InvalidEnvelope) && !baseline => {
@@ -164,9 +167,10 @@ impl Vault {
     }
 
     /// Stages the references of a new tree, and signs and sends the commit.
-    async fn commit(&self, upload: UploadId, new: &NewTree, planned: &Planned) -> Result<u64, Error> {
+    async fn commit(&self, upload: &OpenUpload, new: &NewTree, planned: &Planned) -> Result<u64, Error> {
         let old_root = new.base.root.filter(|_| !new.base.needs_baseline);
-        let references = diff(self.fetcher(), old_root.as_ref(), &new.tree.tree).await?;
+        let client = &upload.client;
+        let references = diff(&self.fetcher().patient_as(client), old_root.as_ref(), &new.tree.tree).await?;
         let held = self.claim_held(upload, &references, planned, new.basis).await?;
         if !new.is_repair {
             self.check_claims(held).await?;
@@ -176,10 +180,10 @@ impl Vault {
         for page in 0..pages {
             let end = references.len().min((page + 1) * REFS_PAGE_MAX);
             let packed = refs::pack(&references[page * REFS_PAGE_MAX..end]);
-            self.client().stage_references(upload, page as u32, &packed).await?;
+            let stage = || client.stage_references(upload.opened.upload, page as u32, &packed);
+            client.outlast(stage).await?;
         }
 
-        let client = self.client();
         let state = self.account().newest_state();
         let sum = new.tree.totals.sum();
         let body = Snapshot {
@@ -205,7 +209,7 @@ impl Vault {
         let author = self.account().author();
         let envelope = seal_commit(&backend, &self.keys(), author, &commit, client.platform.salt()).await?;
         let request = CommitUploadRequest { envelope: Base64(envelope), key: self.idempotency_key() };
-        Ok(client.commit_upload(upload, &request).await?.seq)
+        Ok(client.outlast(|| client.commit_upload(upload.opened.upload, &request)).await?.seq)
     }
 
     /// Plans those blobs of the new tree that this session did not store itself, as when something deleted comes
@@ -213,7 +217,7 @@ impl Vault {
     /// Returns them.
     async fn claim_held(
         &self,
-        upload: UploadId,
+        upload: &OpenUpload,
         references: &[Reference],
         planned: &Planned,
         basis: Basis,
@@ -221,10 +225,11 @@ impl Vault {
         let gained = references.iter().filter(|reference| reference.delta > 0);
         let held: Vec<BlobId> =
             gained.map(|reference| reference.blob).filter(|blob| planned.insert(*blob)).collect();
+        let client = &upload.client;
         let (mut gone, mut scarce) = (Vec::new(), Vec::new());
         for ids in held.chunks(PLAN_BLOBS_MAX) {
             let mut blobs = Vec::with_capacity(ids.len());
-            for group in self.client().locate(self.id(), ids).await?.groups {
+            for group in client.outlast(|| client.locate(self.id(), ids)).await?.groups {
                 let stored =
                     unpack_stored(&group.blobs).map_err(|error| Error::untrusted(error.to_string()))?;
                 blobs.extend(stored.into_iter().map(|blob| SizedBlob { id: blob.id, size: blob.size }));
@@ -234,7 +239,7 @@ impl Vault {
             if blobs.is_empty() {
                 continue;
             }
-            for group in self.client().plan(upload, &blobs, false).await?.groups {
+            for group in client.outlast(|| client.plan(upload.opened.upload, &blobs, false)).await?.groups {
                 let wanting =
                     unpack_stored(&group.blobs).map_err(|error| Error::untrusted(error.to_string()))?;
                 scarce.extend(wanting.into_iter().map(|blob| blob.id));
@@ -260,7 +265,7 @@ impl Vault {
         for _ in 0..count {
             let random = u64::from_be_bytes(self.client().platform.random());
             let id = claimed.swap_remove((random % claimed.len() as u64) as usize);
-            match self.fetcher().fetch(&[id], &BlobKind::ALL).await {
+            match self.fetcher().patient().fetch(&[id], &BlobKind::ALL).await {
                 Ok(_) => {}
                 Err(Error::Unreadable(_)) => return Err(Error::Unverified(id)),
                 Err(error) => return Err(error),

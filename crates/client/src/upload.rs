@@ -86,10 +86,17 @@ impl Planned {
     }
 }
 
+/// An upload session, and who calls for it: one operation.
+#[derive(Clone)]
+pub(crate) struct OpenUpload {
+    pub(crate) client: Client,
+    pub(crate) opened: OpenUploadResponse,
+}
+
 /// Both ends of a session's queue.
 pub(crate) fn channel(
     vault: &Vault,
-    opened: &OpenUploadResponse,
+    upload: &OpenUpload,
     planned: Planned,
     repair: Repair,
     progress: Rc<Progress>,
@@ -97,7 +104,7 @@ pub(crate) fn channel(
 ) -> (Uploader, Sender) {
     let (queue, receiver) = mpsc::unbounded_channel();
     let uploader = Uploader {
-        client: vault.client().clone(),
+        client: upload.client.clone(),
         keys: vault.key_ring().clone(),
         compress: !vault.chain().settings().is_some_and(|settings| settings.compression_off),
         fetcher: vault.fetcher().clone(),
@@ -106,7 +113,7 @@ pub(crate) fn channel(
         planned,
         repair,
     };
-    let session = Session::new(vault.client().clone(), opened.clone(), progress, pace);
+    let session = Session::new(upload.clone(), progress, pace);
     (uploader, Sender { session, queue: receiver })
 }
 

@@ -4,6 +4,7 @@ use protocol::blob_list::{SizedBlob, pack_ids, pack_sized};
 use protocol::blobs::{LocateRequest, LocateResponse};
 use protocol::bytes::Base64;
 use protocol::id::{BlobId, IdempotencyKey, UploadId, VaultId};
+use protocol::purge;
 use protocol::routes::coordinator as routes;
 use protocol::uploads::{
     CommitResponse, CommitUploadRequest, OpenUploadRequest, OpenUploadResponse, PlanRequest, PlanResponse,
@@ -39,9 +40,10 @@ impl Client {
     pub(crate) async fn receipts(
         &self,
         upload: UploadId,
-        receipts: Vec<Base64>,
+        receipts: &[Base64],
     ) -> Result<ReceiptsResponse, Error> {
-        self.repeat(routes::RECEIPTS, &[&upload], &ReceiptsRequest { receipts }).await
+        let request = ReceiptsRequest { receipts: receipts.to_vec() };
+        self.repeat(routes::RECEIPTS, &[&upload], &request).await
     }
 
     pub(crate) async fn stage_references(
@@ -54,6 +56,21 @@ impl Client {
         self.retry(|| self.send(self.request(routes::REFS, &url, Body::Octets(packed.to_vec())), TIMEOUT))
             .await
             .map(drop)
+    }
+
+    pub(crate) async fn stage_purge(
+        &self,
+        upload: UploadId,
+        page: u32,
+        blobs: &[BlobId],
+    ) -> Result<(), Error> {
+        let url = self.url(routes::STAGE_PURGE, &[&upload, &page]);
+        let packed = purge::pack(blobs).0;
+        self.retry(|| {
+            self.send(self.request(routes::STAGE_PURGE, &url, Body::Octets(packed.clone())), TIMEOUT)
+        })
+        .await
+        .map(drop)
     }
 
     pub(crate) async fn commit_upload(

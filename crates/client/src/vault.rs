@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::fetch::Fetcher;
 use crate::history::{self, SnapshotInfo};
 use crate::keys::KeyRing;
+use crate::retention::Kept;
 
 /// An opened vault. Cheap to clone.
 #[derive(Clone)]
@@ -27,6 +28,7 @@ struct Inner {
     vault: VaultId,
     keys: KeyRing,
     chain: RefCell<Chain>,
+    kept: RefCell<Kept>,
     /// Held while the chain is read on: two at a time would verify the same commits twice.
     refreshing: Mutex<()>,
     fetcher: Fetcher,
@@ -59,6 +61,7 @@ impl Vault {
             vault,
             keys,
             chain: RefCell::default(),
+            kept: RefCell::default(),
             refreshing: Mutex::default(),
             fetcher,
         }));
@@ -115,8 +118,23 @@ impl Vault {
             let is_listed = in_force().any(|listed| listed.source == *source);
             log.entries.last().filter(|_| !is_listed)
         });
-        let listed = in_force().map(|source| source_info(source, chain.source(&source.source), false));
-        listed.chain(removed.map(|source| source_info(source, chain.source(&source.source), true))).collect()
+        let listed = in_force().map(|source| self.source_info(source, chain.source(&source.source), false));
+        listed
+            .chain(removed.map(|source| self.source_info(source, chain.source(&source.source), true)))
+            .collect()
+    }
+
+    fn source_info(&self, source: &Source, log: Option<&SourceLog>, removed: bool) -> SourceInfo {
+        let newest = log.and_then(|log| log.snapshots.last());
+        SourceInfo {
+            source: source.source,
+            name: source.name.clone(),
+            uploads: source.device.is_none(),
+            device: source.device,
+            removed,
+            closed: log.is_some_and(|log| log.closed),
+            newest: newest.filter(|newest| self.is_kept(&source.source, newest.seq)).map(history::info),
+        }
     }
 
     /// All settings that a source ever had, oldest first: what a snapshot left out, one of them says.
@@ -146,6 +164,11 @@ impl Vault {
         self.0.account.client()
     }
 
+    /// Whether a transfer waits for a coordinator that is away.
+    pub fn is_waiting(&self) -> bool {
+        self.client().waits.any()
+    }
+
     /// Which vault it is.
     pub fn id(&self) -> VaultId {
         self.0.vault
@@ -163,19 +186,15 @@ impl Vault {
         &self.0.fetcher
     }
 
+    pub(crate) fn is_kept(&self, source: &SourceId, seq: u64) -> bool {
+        self.0.kept.borrow().has(source, seq)
+    }
+
+    pub(crate) fn set_kept(&self, kept: Kept) {
+        self.0.kept.replace(kept);
+    }
+
     pub(crate) fn chain(&self) -> Ref<'_, Chain> {
         self.0.chain.borrow()
-    }
-}
-
-fn source_info(source: &Source, log: Option<&SourceLog>, removed: bool) -> SourceInfo {
-    SourceInfo {
-        source: source.source,
-        name: source.name.clone(),
-        uploads: source.device.is_none(),
-        device: source.device,
-        removed,
-        closed: log.is_some_and(|log| log.closed),
-        newest: log.and_then(|log| log.snapshots.last()).map(history::info),
     }
 }

@@ -1,11 +1,14 @@
 //! What the tests of several crates need: a database each, programs of this workspace as real processes,
 //! and patience. A dev-dependency only; it knows no protocol and no business rule.
 
+pub mod clock;
 pub mod cluster;
 pub mod disk;
 pub mod long;
+pub mod network;
 pub mod postgres;
 pub mod program;
+pub mod prometheus;
 pub mod proxy;
 mod wait;
 

@@ -11,8 +11,7 @@ use std::{
     },
 };
 
-pub use supervise::postgres::Postgres;
-use supervise::postgres::run_sql;
+pub use supervise::postgres::{Durability, Postgres, run_sql};
 
 /// Names the superuser's connection URL to a running server.
 pub const SERVER_VARIABLE: &str = "TRIPLICATE_TEST_DATABASE_URL";
@@ -24,10 +23,14 @@ pub struct Database {
     server: Server,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Server {
-    OfTheRun { admin_url: String },
+    OfTheRun {
+        admin_url: String,
+    },
     OfThisProcess(Arc<Postgres>),
+    /// For a test that crashes it.
+    Crashable(Box<Postgres>),
 }
 
 /// Creates an empty database, owned by a role of the same name without privileges.
@@ -35,13 +38,27 @@ enum Server {
 /// # Panics
 /// When PostgreSQL is not installed or does not start: nothing can be tested then.
 pub async fn database() -> Database {
-    tokio::task::spawn_blocking(Database::create).await.expect("creating a database does not panic")
+    tokio::task::spawn_blocking(|| Database::create(Server::current()))
+        .await
+        .expect("creating a database does not panic")
+}
+
+/// The same in a server of its own, which can be crashed and keeps what was committed.
+///
+/// # Panics
+/// As [`database`].
+pub async fn crashable_database() -> Database {
+    let create = || {
+        let server = Postgres::temporary_with(Durability::Full);
+        let server = server.unwrap_or_else(|error| panic!("no PostgreSQL to test on: {error}"));
+        Database::create(Server::Crashable(Box::new(server)))
+    };
+    tokio::task::spawn_blocking(create).await.expect("creating a database does not panic")
 }
 
 impl Database {
-    fn create() -> Self {
+    fn create(server: Server) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let server = Server::current();
         let name = format!("test_{}_{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         // CREATE DATABASE cannot share a transaction with CREATE ROLE.
         server.run(&format!("CREATE ROLE {name} LOGIN"));
@@ -66,6 +83,22 @@ impl Database {
     pub fn query(&self, statement: &str) -> String {
         let rows = run_sql(&self.admin_url(), statement);
         rows.unwrap_or_else(|error| panic!("{statement}: {error}")).trim().to_owned()
+    }
+
+    /// The same, or nothing while the server is away.
+    pub fn try_query(&self, statement: &str) -> Option<String> {
+        run_sql(&self.admin_url(), statement).ok().map(|rows| rows.trim().to_owned())
+    }
+
+    /// The server of a [`crashable_database`].
+    ///
+    /// # Panics
+    /// On the server of others.
+    pub fn server(&mut self) -> &mut Postgres {
+        match &mut self.server {
+            Server::Crashable(server) => server,
+            _ => panic!("other tests use this server too"),
+        }
     }
 
     fn url_of(&self, role: &str) -> String {
@@ -104,6 +137,7 @@ impl Server {
         match self {
             Self::OfTheRun { admin_url } => admin_url.clone(),
             Self::OfThisProcess(server) => server.admin_url(),
+            Self::Crashable(server) => server.admin_url(),
         }
     }
 

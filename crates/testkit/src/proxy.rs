@@ -1,50 +1,112 @@
-//! A network that fails on purpose: it passes a request on and loses the answer.
+//! A network that fails on purpose, one link of it at a time.
+//!
+//! It passes TCP connections on to one of several servers, as a load balancer does, and spoils what passes as it is
+//! told. It decides nothing by itself: what goes wrong, and when, is the caller's, so that a seed can say it.
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use supervise::net::free_port;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use supervise::net::lasting_port;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Passes connections on to a port of this machine. Closed when it is dropped.
+mod connection;
+mod requests;
+
+/// What a link does to the connections that pass it, from now on and until it is told otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// Whatever is sent arrives so much later.
+    Delay(Duration),
+    /// So many bytes a second pass, in each direction of each connection.
+    Bandwidth(u64),
+    /// Connections are reset, the open ones and the new ones.
+    Reset,
+    /// Nothing arrives, and nobody is told. What was sent arrives once the fault is over.
+    BlackHole,
+    /// Requests arrive, and answers do not. A connection that lost one is reset once the fault is over.
+    HalfOpen,
+    /// A connection is reset once so many bytes went to the server.
+    CutAfter(u64),
+    /// Every request comes again, so much later and over a connection of its own. Connections from before are reset,
+    /// so that none escapes it.
+    Duplicate(Duration),
+}
+
+/// Passes connections on to servers of this machine. Closed when it is dropped.
 pub struct Proxy {
     /// Where it listens.
     pub origin: String,
-    port: u16,
     state: Arc<State>,
     accepting: JoinHandle<()>,
 }
 
 struct State {
+    /// Ports of servers that do the same; whichever accepts gets the connection.
+    servers: Vec<u16>,
+    /// Which is asked first.
+    turn: AtomicUsize,
+    /// The only one that gets connections, if one was chosen.
+    chosen: watch::Sender<Option<usize>>,
+    fault: watch::Sender<Fault>,
     /// What a request's head holds whose answer is to be lost.
     loses: Mutex<Option<String>>,
-    is_cut: watch::Sender<bool>,
+    answers: AtomicU64,
+    /// The heads of answers that tell of a fault of the server's.
+    failures: Mutex<Vec<String>>,
 }
 
 impl Proxy {
-    /// Begins to listen; what it passes on goes to [`Self::port`].
+    /// Begins to listen for one server, which is to listen at [`Self::port`].
     ///
     /// # Panics
     /// Without a free port nothing can be tested.
     pub async fn start() -> Self {
+        Self::to(vec![lasting_port().expect("loopback has free ports")]).await
+    }
+
+    /// Begins to listen for servers at these ports.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn to(servers: Vec<u16>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
         let origin = format!("http://localhost:{}", listener.local_addr().expect("it is bound").port());
-        let port = free_port().expect("loopback has free ports");
-        let state = Arc::new(State { loses: Mutex::default(), is_cut: watch::Sender::new(false) });
+        let state = Arc::new(State {
+            servers,
+            turn: AtomicUsize::new(0),
+            chosen: watch::Sender::new(None),
+            fault: watch::Sender::new(Fault::None),
+            loses: Mutex::default(),
+            answers: AtomicU64::new(0),
+            failures: Mutex::default(),
+        });
         let shared = state.clone();
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, port, shared.clone()));
+                tokio::spawn(connection::carry(client, shared.clone()));
             }
         });
-        Self { origin, port, state, accepting }
+        Self { origin, state, accepting }
     }
 
-    /// Where the server has to listen.
+    /// Where the first server has to listen.
     pub fn port(&self) -> u16 {
-        self.port
+        self.state.servers[0]
+    }
+
+    /// Passes connections to this server alone from now on; those that there are break.
+    pub fn pass_to(&self, server: usize) {
+        self.state.chosen.send_replace(Some(server));
+    }
+
+    /// Spoils the link, or mends it with [`Fault::None`].
+    pub fn set(&self, fault: Fault) {
+        self.state.fault.send_replace(fault);
     }
 
     /// The next request with `text` in its head is the last that arrives: its answer does not, and nothing more does
@@ -55,13 +117,26 @@ impl Proxy {
 
     /// Returns once an answer was lost.
     pub async fn answer_is_lost(&self) {
-        let mut cut = self.state.is_cut.subscribe();
-        cut.wait_for(|is_cut| *is_cut).await.expect("the sender is here");
+        let mut fault = self.state.fault.subscribe();
+        fault.wait_for(|fault| *fault == Fault::Reset).await.expect("the sender is here");
     }
 
     /// Everything is passed on again.
     pub fn mend(&self) {
-        self.state.is_cut.send_replace(false);
+        self.set(Fault::None);
+    }
+
+    /// How many answers of servers passed.
+    pub fn answers(&self) -> u64 {
+        self.state.answers.load(Ordering::Relaxed)
+    }
+
+    /// The heads of all answers so far with a status of 5xx, but for those that say "not now": 503 and 507.
+    ///
+    /// # Panics
+    /// Never: nobody panics while it is written to.
+    pub fn failures(&self) -> Vec<String> {
+        self.state.failures.lock().expect("no test panics with it").clone()
     }
 }
 
@@ -72,43 +147,42 @@ impl Drop for Proxy {
 }
 
 impl State {
+    fn fault(&self) -> Fault {
+        *self.fault.borrow()
+    }
+
+    /// A connection to the chosen server, or to the next that accepts one.
+    async fn connect(&self) -> Option<TcpStream> {
+        let chosen = *self.chosen.borrow();
+        let first = chosen.unwrap_or_else(|| self.turn.fetch_add(1, Ordering::Relaxed));
+        let tried = if chosen.is_some() { 1 } else { self.servers.len() };
+        for place in first..first + tried {
+            let port = self.servers[place % self.servers.len()];
+            if let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await {
+                // Nagle's algorithm would hold small pieces back.
+                server.set_nodelay(true).expect("a connected socket");
+                return Some(server);
+            }
+        }
+        None
+    }
+
     /// Whether this is the request whose answer is to be lost. A head is written at once, and on loopback arrives so.
     fn is_to_be_lost(&self, bytes: &[u8]) -> bool {
         let mut loses = self.loses.lock().expect("no test panics with it");
         loses.take_if(|text| bytes.windows(text.len()).any(|window| window == text.as_bytes())).is_some()
     }
-}
 
-/// Until either side closes, or nothing is to be passed on any more.
-async fn carry(mut client: TcpStream, port: u16, state: Arc<State>) {
-    let mut cut = state.is_cut.subscribe();
-    if *cut.borrow_and_update() {
-        return;
-    }
-    let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
-    let (mut up, mut down) = (vec![0; 64 << 10], vec![0; 64 << 10]);
-    let mut is_lost = false;
-    loop {
-        let passed = tokio::select! {
-            () = async { drop(cut.wait_for(|is_cut| *is_cut).await) } => return,
-            read = client.read(&mut up) => match read {
-                Ok(len @ 1..) => {
-                    is_lost |= state.is_to_be_lost(&up[..len]);
-                    server.write_all(&up[..len]).await
-                }
-                _ => return,
-            },
-            read = server.read(&mut down) => match read {
-                Ok(1..) if is_lost => {
-                    state.is_cut.send_replace(true);
-                    return;
-                }
-                Ok(len @ 1..) => client.write_all(&down[..len]).await,
-                _ => return,
-            },
-        };
-        if passed.is_err() {
-            return;
+    /// Looks at what a server sent. A head is written at once, like a request's.
+    fn note_answer(&self, bytes: &[u8]) {
+        let Some(rest) = bytes.strip_prefix(b"HTTP/1.1 ") else { return };
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        if rest.starts_with(b"5") && !rest.starts_with(b"503") && !rest.starts_with(b"507") {
+            let head = String::from_utf8_lossy(&bytes[..bytes.len().min(1000)]).into_owned();
+            self.failures.lock().expect("no test panics with it").push(head);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

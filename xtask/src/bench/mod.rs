@@ -3,7 +3,9 @@
 
 mod agent;
 mod browser;
+mod cluster;
 mod programs;
+mod stack;
 mod table;
 mod targets;
 mod usage;
@@ -18,17 +20,18 @@ use crate::console::say;
 type Group = (&'static str, fn(&Options) -> Result<()>);
 
 /// What there is to measure, in the order of the layers.
-const GROUPS: [Group; 5] = [
+const GROUPS: [Group; 6] = [
     ("crypto", |_| programs::run("crypto", "primitives")),
     ("backup", |_| programs::run("backup", "engine")),
     ("storage-node", |_| programs::run("storage-node", "store")),
+    ("cluster", cluster::run),
     ("agent", agent::run),
     ("browser", browser::run),
 ];
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// crypto, backup, storage-node, agent, browser [default: all].
+    /// crypto, backup, storage-node, cluster, agent, browser [default: all].
     rows: Vec<String>,
     /// The size of the browser's large file, in MiB.
     #[arg(long, default_value_t = 1024)]
@@ -42,6 +45,9 @@ pub(crate) struct Options {
     /// A large tree of source code for the agent, such as that of Linux.
     #[arg(long)]
     tree: Option<PathBuf>,
+    /// Gigabytes on the node that is lost; the cluster takes five times as much on the disk.
+    #[arg(long, default_value_t = 5)]
+    gigabytes: u64,
     /// Measure this built web app, and the servers as they were built last; to compare two builds.
     #[arg(long)]
     web: Option<PathBuf>,

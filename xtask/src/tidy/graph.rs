@@ -24,7 +24,7 @@ const RULES: [Rule; 6] = [
     Rule {
         packages: &["sync-agent"],
         forbidden: &["server", "sqlx", "axum"],
-        reason: "the agent serves nobody and knows no server's insides",
+        reason: "the agent serves monitoring alone and knows no server's insides",
     },
     Rule {
         packages: &["protocol", "crypto", "backup"],

@@ -19,7 +19,7 @@ impl Client {
         blob: &StoredBlob,
     ) -> Result<Option<Bytes>, NodeError> {
         let url = format!("{}{}", replica.url, routes::GET_BLOB.fill(&[&blob.id]));
-        let request = self.http.get(url).bearer_auth(&replica.grant);
+        let request = self.traced(self.http.get(url)).bearer_auth(&replica.grant);
         let request = request.header(GENERATION_HEADER, blob.generation.to_string());
         let answer = async {
             let silence = || Reason::silence(READ_IDLE);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use reqwest::StatusCode;
 
 use super::Reason;
+use crate::api::Client;
 use crate::upload::Pace;
 
 const OCTETS: &str = "application/octet-stream";
@@ -17,14 +18,15 @@ const PIECE_BYTES: usize = 16 << 10;
 /// The answer's status and body. Dropping the future ends the transfer.
 #[cfg(not(target_arch = "wasm32"))]
 pub(super) async fn post(
-    http: &reqwest::Client,
+    client: &Client,
     url: &str,
     body: Vec<u8>,
     pace: Option<&Pace>,
 ) -> Result<(StatusCode, Bytes), Reason> {
     use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
-    let request = http.post(url).header(CONTENT_TYPE, OCTETS).header(CONTENT_LENGTH, body.len());
+    let request = client.traced(client.http.post(url));
+    let request = request.header(CONTENT_TYPE, OCTETS).header(CONTENT_LENGTH, body.len());
     let response = match pace {
         None => request.body(body).send().await?,
         Some(pace) => {
@@ -58,13 +60,18 @@ fn streamed(mut pieces: tokio::sync::mpsc::Receiver<Bytes>) -> reqwest::Body {
 /// The answer's status and body. Dropping the future ends the transfer.
 #[cfg(target_arch = "wasm32")]
 pub(super) async fn post(
-    _http: &reqwest::Client,
+    client: &Client,
     url: &str,
     body: Vec<u8>,
     // Browsers do not let a body wait.
     _pace: Option<&Pace>,
 ) -> Result<(StatusCode, Bytes), Reason> {
-    Exchange::start(url, &body).ok_or_else(Exchange::failed)?.finish().await.ok_or_else(Exchange::failed)
+    let operation = client.operation();
+    Exchange::start(url, &body, operation.as_deref())
+        .ok_or_else(Exchange::failed)?
+        .finish()
+        .await
+        .ok_or_else(Exchange::failed)
 }
 
 #[cfg(target_arch = "wasm32")]
@@ -76,7 +83,7 @@ struct Exchange {
 
 #[cfg(target_arch = "wasm32")]
 impl Exchange {
-    fn start(url: &str, body: &[u8]) -> Option<Self> {
+    fn start(url: &str, body: &[u8], operation: Option<&str>) -> Option<Self> {
         let request = web_sys::XmlHttpRequest::new().ok()?;
         let (end, ended) = tokio::sync::oneshot::channel();
         let listener = gloo_events::EventListener::once(&request, "loadend", move |_| {
@@ -85,6 +92,9 @@ impl Exchange {
         });
         request.open("POST", url).ok()?;
         request.set_request_header("content-type", OCTETS).ok()?;
+        if let Some(operation) = operation {
+            request.set_request_header(protocol::routes::REQUEST_ID_HEADER, operation).ok()?;
+        }
         // It takes its own copy before it returns.
         request.send_with_opt_u8_array(Some(body)).ok()?;
         Some(Self { request, ended, _listener: listener })

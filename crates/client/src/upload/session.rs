@@ -14,7 +14,7 @@ use protocol::id::{BlobId, NodeId};
 use protocol::uploads::{NodeGrant, OpenUploadResponse, PlanResponse, PlannedGroup};
 use tokio::sync::Mutex;
 
-use super::{Outgoing, Pace, Sent};
+use super::{OpenUpload, Outgoing, Pace, Sent};
 use crate::api::Client;
 use crate::error::Error;
 use crate::progress::Progress;
@@ -40,7 +40,10 @@ pub(super) async fn place(session: &Session, batch: Vec<Outgoing>) -> Result<(),
     for wait_s in PLACE_WAITS_S {
         match session.try_place(&mut left).await {
             Ok(()) => return Ok(()),
-            Err(error) if error.is_retryable() => tracing::warn!(%error, wait_s, "placing blobs again"),
+            // An outage was waited for already.
+            Err(error) if error.is_retryable() && !error.is_outage() => {
+                tracing::warn!(%error, wait_s, "placing blobs again");
+            }
             Err(error) => return Err(error),
         }
         session.client.platform.sleep(Duration::from_secs(wait_s)).await;
@@ -49,12 +52,8 @@ pub(super) async fn place(session: &Session, batch: Vec<Outgoing>) -> Result<(),
 }
 
 impl Session {
-    pub(super) fn new(
-        client: Client,
-        opened: OpenUploadResponse,
-        progress: Rc<Progress>,
-        pace: Option<Pace>,
-    ) -> Self {
+    pub(super) fn new(upload: OpenUpload, progress: Rc<Progress>, pace: Option<Pace>) -> Self {
+        let OpenUpload { client, opened } = upload;
         let (turn, sent, claimed) = Default::default();
         Self { client, opened, progress, pace, turn, sent, claimed }
     }
@@ -96,7 +95,8 @@ impl Session {
         for again in [false, true] {
             let blobs: Vec<SizedBlob> = left.values().filter(|blob| blob.again == again).map(sized).collect();
             if !blobs.is_empty() {
-                let planned = self.client.plan(self.opened.upload, &blobs, again).await?;
+                let planned =
+                    self.client.outlast(|| self.client.plan(self.opened.upload, &blobs, again)).await?;
                 plan.have.0.extend(planned.have.0);
                 plan.groups.extend(planned.groups);
             }
@@ -128,7 +128,9 @@ impl Session {
             }
         }
         if !outcome.receipts.is_empty() {
-            let answer = self.client.receipts(self.opened.upload, outcome.receipts).await?;
+            // They prove what the nodes have also after an outage: nothing is sent again for it.
+            let hand_in = || self.client.receipts(self.opened.upload, &outcome.receipts);
+            let answer = self.client.outlast(hand_in).await?;
             outcome.failures.extend(answer.refused.into_iter().map(|refused| refused.reason));
             if answer.accepted >= self.opened.write_zones {
                 let bytes = blobs.iter().map(|blob| u64::from(blob.size)).sum::<u64>();

@@ -1,12 +1,15 @@
 //! Older snapshots: listed, opened, restored, compared and searched.
 
+use std::collections::BTreeSet;
 use std::io::Cursor;
 
 use client::{
     At, Difference, DifferenceTotals, EntryKind, Error, FilesAndBytes, SnapshotRef, TreeNode, Vault,
 };
 use futures_util::stream::TryStreamExt as _;
+use protocol::error::ErrorCode;
 use protocol::id::SourceId;
+use protocol::snapshots::RetentionPolicy;
 use testkit::cluster::Cluster;
 
 use crate::native::{Device, back_up, noise, path, restore};
@@ -141,4 +144,39 @@ async fn entries_are_found_by_name_and_by_path() {
     assert_eq!(found(seqs[2], "**/c*", false).await, ["/photos/c.JPG"]);
     assert_eq!(found(seqs[3], "a*", false).await, [""; 0], "it was deleted");
     assert!(matches!(vault.find(source, "[", false).map(drop), Err(Error::Pattern(_))));
+}
+
+#[tokio::test]
+async fn what_is_forgotten_is_offered_no_more_and_the_rest_opens() {
+    let cluster = Cluster::start(1).await;
+    let (vault, source, seqs) = vault_with_a_history(&cluster).await;
+    let listed = |vault: &Vault| vault.snapshots(source).iter().map(|it| it.seq).collect::<Vec<_>>();
+    let other = Device::default().open(&cluster).await;
+    let newest = vault.forget(source, &BTreeSet::from([seqs[0], seqs[3]])).await;
+    assert_eq!(newest.expect_err("it is the newest").code(), Some(ErrorCode::InvalidEnvelope));
+    vault.forget(source, &BTreeSet::from([seqs[0], seqs[1]])).await.expect("forgets");
+    assert_eq!(listed(&vault), seqs[2..]);
+    assert_eq!(listed(&other), seqs, "it has not asked yet");
+    other.refresh().await.expect("verifies what was forgotten");
+    other.refresh_kept().await.expect("asks");
+    assert_eq!(listed(&other), seqs[2..]);
+
+    let gone = other.tree_entries(at(source, seqs[1]), &[""; 0]).await;
+    assert!(matches!(gone, Err(Error::NotFound(_))), "{gone:?}");
+    assert_eq!(other.tree_entries(at(source, seqs[2]), &[""; 0]).await.expect("opens").len(), 3);
+    let seq = back_up(&other, &[("later.txt", noise(5, 10))]).await.expect("goes on").seq;
+    assert_eq!(listed(&other), [&seqs[2..], &[seq]].concat(), "what came since is kept");
+}
+
+#[tokio::test]
+async fn how_long_snapshots_are_kept_is_the_owners_to_say() {
+    let cluster = Cluster::start(1).await;
+    let (vault, source, seqs) = vault_with_a_history(&cluster).await;
+    let found = vault.retention(source).await.expect("asks");
+    assert_eq!((found.policy, found.is_default, found.uploads), (RetentionPolicy::default(), true, true));
+    let policy = RetentionPolicy { last: 1, ..found.policy };
+    let preview = vault.preview_retention(source, &policy).await.expect("asks");
+    assert_eq!((preview.kept, preview.forgotten), (seqs, Vec::new()), "uploads are kept for a month");
+    vault.put_retention(source, &policy).await.expect("changes");
+    assert_eq!(vault.retention(source).await.expect("asks").policy, policy);
 }

@@ -1,70 +1,24 @@
-//! The native side of the client: threads to compute on, pins in memory, files that are bytes; and shorthands.
+//! The operator of a cluster, and shorthands.
 
-use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
-use client::{
-    Account, BackupSummary, Client, Error, Job, NewFile, Pin, Platform, Progress, ReadAt, SnapshotRef, Vault,
-};
-use crypto::Backend;
+use client::{Account, BackupSummary, Error, Patience, Pin, Progress, ReadAt, Vault};
 use futures_util::future::LocalBoxFuture;
-use futures_util::stream::TryStreamExt as _;
 use testkit::cluster::Cluster;
+use testkit::postgres::Database;
+use testkit::tempdir;
+
+pub(crate) use crate::platform::{Device, InMemory, file, noise, path, restore};
 
 pub(crate) const LOGIN: &str = "alice@example.com";
 pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
 
-/// A device: what it pinned survives as long as it does.
-#[derive(Clone, Default)]
-pub(crate) struct Device {
-    pins: Rc<RefCell<HashMap<String, Pin>>>,
-    /// How far its clock is ahead, in milliseconds.
-    pub(crate) ahead_ms: Rc<Cell<u64>>,
-}
-
-impl Platform for Device {
-    #[expect(clippy::disallowed_methods, reason = "a platform is where the clock is")]
-    fn now_ms(&self) -> u64 {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
-        u64::try_from(since.as_millis()).expect("before the year 500 million") + self.ahead_ms.get()
-    }
-
-    fn fill_random(&self, bytes: &mut [u8]) {
-        getrandom::fill(bytes).expect("the system has randomness");
-    }
-
-    fn sleep(&self, duration: Duration) -> LocalBoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(duration))
-    }
-
-    fn backend(&self) -> Backend {
-        Backend::rust_crypto()
-    }
-
-    fn compute(&self, job: Job) -> LocalBoxFuture<'static, ()> {
-        let task = tokio::task::spawn_blocking(move || crypto::compute(job(Backend::rust_crypto())));
-        Box::pin(async { task.await.expect("jobs do not panic") })
-    }
-
-    fn load_pin(&self, login: &str) -> LocalBoxFuture<'static, Option<Pin>> {
-        let pin = self.pins.borrow().get(login).cloned();
-        Box::pin(async { pin })
-    }
-
-    fn save_pin(&self, login: &str, pin: &Pin) -> LocalBoxFuture<'static, ()> {
-        let stored = self.pins.borrow_mut().remove(login);
-        self.pins.borrow_mut().insert(login.to_owned(), pin.clone().merged(stored));
-        Box::pin(async {})
-    }
-}
-
 impl Device {
-    pub(crate) fn client(&self, origin: &str) -> Client {
-        Client::new(origin, Rc::new(self.clone()))
-    }
-
     /// What it pinned, by login or device.
     pub(crate) fn pins(&self) -> HashMap<String, Pin> {
         self.pins.borrow().clone()
@@ -81,27 +35,24 @@ impl Device {
         self.client(&cluster.origin).sign_in(LOGIN, PASSPHRASE).await
     }
 
+    /// The same as [`Self::open`], but what is under way fails at once when the coordinator is away.
+    pub(crate) async fn open_impatient(&self, cluster: &Cluster) -> Vault {
+        let at_once = Patience { outage: Duration::ZERO, ..Patience::default() };
+        let client = self.client(&cluster.origin).with_patience(at_once);
+        let account = client.sign_in(LOGIN, PASSPHRASE).await.expect("signs in");
+        account.open_vault().await.expect("opens")
+    }
+
+    /// The same as [`Self::open`] at one of several coordinators.
+    pub(crate) async fn open_at(&self, origin: &str) -> Vault {
+        let account = self.client(origin).sign_in(LOGIN, PASSPHRASE).await.expect("signs in");
+        account.open_vault().await.expect("opens")
+    }
+
     /// The vault on this device, signed in anew.
     pub(crate) async fn open(&self, cluster: &Cluster) -> Vault {
         let account = self.sign_in(cluster).await.expect("signs in");
         account.open_vault().await.expect("opens")
-    }
-}
-
-/// Bytes that look random, the same for the same seed.
-pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
-    let mut out = vec![0; len];
-    blake3::Hasher::new().update(&seed.to_be_bytes()).finalize_xof().fill(&mut out);
-    out
-}
-
-pub(crate) struct InMemory(pub(crate) Rc<Vec<u8>>);
-
-impl ReadAt for InMemory {
-    fn read_at(&self, offset: u64, len: usize) -> LocalBoxFuture<'_, Result<Vec<u8>, String>> {
-        let start = usize::try_from(offset).expect("fits memory").min(self.0.len());
-        let end = (start + len).min(self.0.len());
-        Box::pin(async move { Ok(self.0[start..end].to_vec()) })
     }
 }
 
@@ -116,28 +67,9 @@ impl ReadAt for Unreadable {
     }
 }
 
-pub(crate) fn path(text: &str) -> Vec<String> {
-    text.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect()
-}
-
-pub(crate) fn file(name: &str, content: &[u8]) -> NewFile {
-    let reader = Box::new(InMemory(Rc::new(content.to_vec())));
-    NewFile { path: path(name), mtime_ms: 1_700_000_000_000, size: content.len() as u64, reader }
-}
-
 pub(crate) async fn back_up(vault: &Vault, files: &[(&str, Vec<u8>)]) -> Result<BackupSummary, Error> {
     let files = files.iter().map(|(name, content)| file(name, content)).collect();
     vault.backup(files, &Rc::<Progress>::default()).await
-}
-
-pub(crate) async fn restore(
-    vault: &Vault,
-    snapshot: impl Into<SnapshotRef>,
-    name: &str,
-) -> Result<Vec<u8>, Error> {
-    let download = vault.open_file(snapshot, &path(name)).await?;
-    let chunks: Vec<Vec<u8>> = download.stream.try_collect().await?;
-    Ok(chunks.concat())
 }
 
 /// Asserts that every file comes back as it was.
@@ -147,4 +79,35 @@ pub(crate) async fn assert_restores(vault: &Vault, files: &[(&str, Vec<u8>)]) {
         let restored = restore(vault, source, name).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(restored == *content, "{name} came back different");
     }
+}
+
+/// Several coordinators on this database, and nodes, with a proxy on every way.
+pub(crate) async fn linked(
+    database: Database,
+    coordinators: usize,
+    nodes: usize,
+    environment: &[(&'static str, &'static str)],
+) -> Cluster {
+    let folder = Arc::new(tempdir().expect("a folder for the cluster's data"));
+    Cluster::start_linked(folder, database, coordinators, nodes, environment).await
+}
+
+/// Changes a byte of each copy of the largest blob on the disks of the first nodes. How many copies there were.
+pub(crate) fn rot_largest_blob(cluster: &Cluster, nodes: usize) -> usize {
+    let largest = "SELECT encode(sha256, 'hex') FROM blobs ORDER BY size DESC, id LIMIT 1";
+    let id = hex::decode(cluster.database().query(largest)).expect("hexadecimal");
+    let mut rotten = 0;
+    for node in 0..nodes {
+        for pack in fs::read_dir(cluster.node_folder(node).join("packs")).expect("packs") {
+            let pack = pack.expect("a pack").path();
+            let bytes = fs::read(&pack).expect("reads");
+            let file = File::options().write(true).open(&pack).expect("opens");
+            for header in memchr::memmem::find_iter(&bytes, &id) {
+                let at = header + 1000;
+                file.write_all_at(&[!bytes[at]], at as u64).expect("writes");
+                rotten += 1;
+            }
+        }
+    }
+    rotten
 }
