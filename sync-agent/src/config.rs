@@ -1,5 +1,6 @@
 //! The agent's own configuration. What concerns a folder is in the vault's signed settings, not here.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,6 +39,8 @@ pub struct Config {
     pub nice: u8,
     /// Where the key of the device's keys is kept.
     pub keyring: Keyring,
+    /// Address and port of loopback for `/livez`, `/readyz` and `/metrics`; there is none unless it is set.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 /// Where the key of the device's keys is kept.
@@ -105,6 +108,7 @@ impl Default for Config {
             never: Vec::new(),
             nice: 10,
             keyring: Keyring::Auto,
+            metrics_listen: None,
         }
     }
 }

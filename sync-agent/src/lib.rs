@@ -13,6 +13,7 @@ pub mod index;
 mod keyring;
 pub mod keys;
 mod native_path;
+mod observe;
 pub mod output;
 pub mod platform;
 pub mod report;

@@ -1,6 +1,8 @@
 //! The program `triplicate-agent`.
 
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 use clap::Parser as _;
 use sync_agent::cli::{Cli, Global};
@@ -11,8 +13,9 @@ use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 use tracing_subscriber::EnvFilter;
 
-/// Threads that wait for disks and compute: as many again as most machines have processors.
-const BLOCKING_THREADS_MAX: usize = 16;
+/// Threads that wait for disks and compute, for each processor and in all. Each that allocates keeps memory of its own.
+const BLOCKING_THREADS_PER_CPU: usize = 2;
+const BLOCKING_THREADS: RangeInclusive<usize> = 4..=16;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -30,8 +33,10 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Exit, Failure> {
     start_log(&cli.global)?;
     let context = Context::new(&cli.global)?;
-    let runtime =
-        Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build();
+    let processors = available_parallelism().map_or(1, usize::from);
+    let threads =
+        (processors * BLOCKING_THREADS_PER_CPU).clamp(*BLOCKING_THREADS.start(), *BLOCKING_THREADS.end());
+    let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(threads).build();
     let runtime = runtime.map_err(anyhow::Error::from)?;
     let ended = LocalSet::new().block_on(&runtime, dispatch(cli.verb, &context));
     // A thread that waits for standard input waits for ever.

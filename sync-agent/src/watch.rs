@@ -203,7 +203,9 @@ impl Watcher {
 
     /// No longer watches a folder.
     pub fn unwatch(&mut self, source: SourceId) {
-        if let Some((folder, _)) = self.hints.lock().remove(&source) {
+        // The lock is given up first: who unwatches waits for the thread that hears, and that may wait for the lock.
+        let removed = self.hints.lock().remove(&source);
+        if let Some((folder, _)) = removed {
             // An error says that it was not watched.
             let _ = self.inner.unwatch(&folder);
         }
@@ -226,6 +228,25 @@ mod tests {
     use notify::event::{CreateKind, Flag};
 
     use super::*;
+
+    #[test]
+    fn a_folder_is_unwatched_while_events_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut watcher = Watcher::new(Arc::default()).unwrap();
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::fs::write(folder.path().join("a"), b"x").unwrap();
+                }
+            });
+            for _ in 0..200 {
+                watcher.watch(source(1), folder.path()).unwrap();
+                watcher.unwatch(source(1));
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+    }
 
     fn source(byte: u8) -> SourceId {
         SourceId::from_bytes([byte; 16]).unwrap()

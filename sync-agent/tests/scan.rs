@@ -56,6 +56,21 @@ fn path(text: &str) -> TreePath {
 }
 
 #[test]
+fn a_walk_goes_on_after_any_path_whether_it_is_still_there_or_not() {
+    let folder = Folder::new(&[("a/b/x", b""), ("a/b/z", b""), ("a/c", b""), ("a!", b""), ("b", b"")]);
+    let all = folder.entries(&[]);
+    for after in ["a", "a/b", "a/b/x", "a/b/y", "a/b/z", "a/c", "a/d/e", "a!", "b", "c"] {
+        let root = folder.root(&[]);
+        let rest = Walk::after(&root, path(after)).unwrap().filter_map(|item| match item {
+            Item::Entry(path, _) => Some(path.to_string()),
+            _ => None,
+        });
+        let expected = all.iter().filter(|entry| path(entry) > path(after));
+        assert!(rest.eq(expected.cloned()), "after {after}");
+    }
+}
+
+#[test]
 fn entries_come_in_the_order_of_their_paths_and_links_are_kept_not_followed() {
     let folder = Folder::new(&[("b/z", b""), ("b/a/x", b""), ("b!", b""), ("a", b"")]);
     symlink("b", folder.path().join("link")).unwrap();

@@ -37,6 +37,7 @@ pub(crate) fn sets(tree: Option<&Path>) -> Vec<Set> {
         files('a', "10,000 files of 4 KiB", 10_000, 4 << 10),
         files('b', "200 files of 5 MiB", 200, 5 << 20),
         files('c', "one file of 2 GiB", 1, 2 << 30),
+        files('m', "1,000,000 files of 2 KiB", 1_000_000, 2 << 10),
     ];
     if let Some(tree) = tree {
         let what = What::Copy(tree.to_owned());

@@ -3,46 +3,47 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use clap::ValueEnum;
 use testkit::{Process, TempDir, free_port, program, tempdir, wait_until};
 
 use crate::files::run;
 use crate::measure::{Cost, measure};
 use crate::support::{Agent, World};
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
-    ResticLocal,
-    ResticOverHttp,
-    /// With so many nodes, of which each holds a copy.
-    Triplicate(usize),
+    Restic,
+    ResticHttp,
+    /// With one copy.
+    R1,
+    /// With three.
+    R3,
 }
-
-pub(crate) const KINDS: [Kind; 4] =
-    [Kind::ResticLocal, Kind::ResticOverHttp, Kind::Triplicate(1), Kind::Triplicate(3)];
 
 impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::ResticLocal => "restic",
-            Self::ResticOverHttp => "restic, HTTP",
-            Self::Triplicate(1) => "R=1",
-            Self::Triplicate(_) => "R=3",
+            Self::Restic => "restic",
+            Self::ResticHttp => "restic, HTTP",
+            Self::R1 => "R=1",
+            Self::R3 => "R=3",
         }
     }
 
     /// With an empty repository.
     pub(crate) async fn prepare(self, source: &Path) -> Opponent {
         match self {
-            Self::ResticLocal => Opponent::Restic(Restic::into_folder()),
-            Self::ResticOverHttp => Opponent::Restic(Restic::over_http().await),
-            Self::Triplicate(nodes) => Opponent::Triplicate(Triplicate::start(nodes, source).await),
+            Self::Restic => Opponent::Restic(Restic::into_folder()),
+            Self::ResticHttp => Opponent::Restic(Restic::over_http().await),
+            Self::R1 => Opponent::Triplicate(Box::new(Triplicate::start(1, source).await)),
+            Self::R3 => Opponent::Triplicate(Box::new(Triplicate::start(3, source).await)),
         }
     }
 }
 
 pub(crate) enum Opponent {
     Restic(Restic),
-    Triplicate(Triplicate),
+    Triplicate(Box<Triplicate>),
 }
 
 pub(crate) struct Restic {
@@ -78,8 +79,9 @@ impl Opponent {
     pub(crate) fn stored(&self) -> u64 {
         match self {
             Self::Restic(restic) => bytes_in(&restic.repository()),
-            Self::Triplicate(Triplicate { world, nodes, .. }) => {
-                (0..*nodes).map(|node| bytes_in(&world.cluster.node_folder(node))).sum()
+            Self::Triplicate(triplicate) => {
+                let folders = (0..triplicate.nodes).map(|node| triplicate.world.cluster.node_folder(node));
+                folders.map(|folder| bytes_in(&folder)).sum()
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::STEPS;
 use crate::measure::Cost;
-use crate::opponents::{KINDS, Kind};
+use crate::opponents::Kind;
 
 type Column = (&'static str, fn(&Cost) -> f64);
 
@@ -26,16 +26,21 @@ impl Table {
         self.0.entry((step, opponent)).or_default().push(cost);
     }
 
-    pub(crate) fn show(&self, title: &str) {
-        let names = KINDS.map(Kind::name);
-        println!("\n| {title} | | {} | R=1 / restic | R=3 / restic |", names.join(" | "));
-        println!("|---|---|{}", "---|".repeat(names.len() + 2));
+    /// One row for each figure of each step, with how Triplicate's compare with those of restic, if it took part.
+    pub(crate) fn show(&self, title: &str, programs: &[Kind]) {
+        let compared = programs.iter().filter(|kind| matches!(kind, Kind::R1 | Kind::R3));
+        let compared: Vec<_> = compared.filter(|_| programs.contains(&Kind::Restic)).copied().collect();
+        let mut heads: Vec<_> = programs.iter().map(|kind| kind.name().to_owned()).collect();
+        heads.extend(compared.iter().map(|kind| format!("{} / restic", kind.name())));
+        println!("\n| {title} | | {} |", heads.join(" | "));
+        println!("|---|---|{}", "---|".repeat(heads.len()));
         for step in STEPS {
             for (unit, of) in COLUMNS {
-                let figures = names.map(|name| self.median(step, name, of));
-                let [restic, _, one, three] = figures;
-                let figures = figures.map(|figure| format!("{figure:.2}")).join(" | ");
-                println!("| {step} | {unit} | {figures} | {:.2} | {:.2} |", one / restic, three / restic);
+                let figure = |kind: &Kind| self.median(step, kind.name(), of);
+                let ratio = |kind: &Kind| figure(kind) / figure(&Kind::Restic);
+                let figures = programs.iter().map(figure).chain(compared.iter().map(ratio));
+                let figures: Vec<_> = figures.map(|figure| format!("{figure:.2}")).collect();
+                println!("| {step} | {unit} | {} |", figures.join(" | "));
             }
         }
     }

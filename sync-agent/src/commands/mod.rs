@@ -22,9 +22,10 @@ pub mod status;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use client::{Client, DeviceStore};
+use client::{Client, DeviceStore, Patience};
 use tokio::sync::mpsc;
 
 use crate::cli::{Global, Verb};
@@ -110,7 +111,9 @@ impl Context {
     /// # Errors
     /// [`KeysError`] without keys; else those of the client and the index.
     pub async fn open(&self, store: &DeviceStore) -> anyhow::Result<Parts> {
-        let account = self.client(&store.origin)?.open_device(store).await?;
+        // The engine says that it is offline and tries again by itself, sending nothing twice.
+        let at_once = Patience { outage: Duration::ZERO, ..Patience::default() };
+        let account = self.client(&store.origin)?.with_patience(at_once).open_device(store).await?;
         let vault = account.open_vault().await?;
         let first = store.vaults.first().context("the device was admitted to no vault")?;
         let index = Index::open(&self.state.index())?;

@@ -15,6 +15,8 @@ use crate::control;
 use crate::engine::{Engine, EngineError, Mode, Parts};
 use crate::exit::Exit;
 use crate::keys::{self, KeysError};
+use crate::observe;
+use crate::platform::now_ms;
 
 /// Waits before the coordinator is asked again when the agent starts, from the first to the last.
 const START_WAITS_S: [u64; 5] = [1, 2, 5, 15, 60];
@@ -52,6 +54,10 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
         parts = begin(context) => parts?,
     };
     let (questions, asked) = mpsc::unbounded_channel();
+    if let Some(address) = context.config.metrics_listen {
+        let listening = observe::listen(address, questions.clone(), now_ms()).await;
+        listening.with_context(|| format!("cannot listen on {address} for metrics"))?;
+    }
     control::listen(&context.state.socket(), questions).context("the control socket cannot be made")?;
     tracing::info!(device = %parts.device.short(), origin = parts.origin, "running");
     let ended = Engine::new(parts, Mode::Service).run(asked, stop).await;

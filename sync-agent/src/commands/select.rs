@@ -75,14 +75,18 @@ pub(super) fn names(path: &[u8]) -> Vec<Vec<u8>> {
     path.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b".")).map(<[u8]>::to_vec).collect()
 }
 
-/// Signs in as the device and opens every vault that it was given.
+/// Signs in as the device and opens every vault that it was given, with the snapshots that are kept.
 ///
 /// # Errors
 /// [`keys::KeysError`] without keys; else those of the client.
 pub(super) async fn open_vaults(context: &Context) -> anyhow::Result<Vec<Vault>> {
     let store = keys::load(&context.state, context.config.keyring).await?;
     let account = context.client(&store.origin)?.open_device(&store).await?;
-    Ok(account.open_vaults().await?)
+    let vaults = account.open_vaults().await?;
+    for vault in &vaults {
+        vault.refresh_kept().await?;
+    }
+    Ok(vaults)
 }
 
 /// The folders of all vaults that `wanted` names, or all of them.

@@ -75,6 +75,7 @@ impl Folder {
             exclude: exclude_of(&self.settings)?,
             own,
             is_complete: false,
+            after: None,
             is_anew: false,
         })
     }

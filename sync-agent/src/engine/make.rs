@@ -7,7 +7,7 @@ use client::{Error, Path, TreeChange, TreeWriter};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use protocol::id::SourceId;
 
-use super::plan::Step;
+use super::plan::{Counts, Step};
 use super::read::{metadata, read_directory, read_file, read_link, read_metadata};
 use crate::index::{Index, Record, RowChange};
 use crate::scan::{Kind, Meta, Note, Reason, Root, TreePath};
@@ -36,29 +36,39 @@ type Outcome = Result<Made, Note>;
 pub(super) struct MadeAll {
     pub(super) entries: Vec<Made>,
     pub(super) notes: Vec<Note>,
-    /// Some steps were left for the next part.
-    pub(super) is_cut_short: bool,
+    /// What was left for the next part.
+    pub(super) left: Vec<Counts>,
+    /// Where the last step was that was not left.
+    pub(super) last: Option<TreePath>,
 }
 
 impl Maker<'_> {
     /// In the order of the steps, whatever is read first.
     pub(super) async fn make(&self, steps: Vec<Step>) -> Result<MadeAll, Error> {
-        let mut all =
-            MadeAll { entries: Vec::with_capacity(steps.len()), notes: Vec::new(), is_cut_short: false };
-        let mut left = steps.len();
+        let mut entries = Vec::with_capacity(steps.len());
+        let mut notes = Vec::new();
+        let mut left: Vec<Counts> = steps.iter().map(Step::counts).collect();
+        let mut done = 0;
+        let mut last = None;
         let mut made = stream::iter(steps).map(|step| self.step(step)).buffered(ENTRIES_AT_ONCE);
         while let Some(outcome) = made.try_next().await? {
+            done += 1;
             match outcome {
-                Ok(made) => all.entries.push(made),
-                Err(note) => all.notes.push(note),
+                Ok(made) => {
+                    last = Some(made.1.path().clone());
+                    entries.push(made);
+                }
+                Err(note) => {
+                    last = Some(note.path.clone());
+                    notes.push(note);
+                }
             }
-            left -= 1;
             if self.may_stop && self.writer.is_part_due() {
                 break;
             }
         }
-        all.is_cut_short = left > 0;
-        Ok(all)
+        left.drain(..done);
+        Ok(MadeAll { entries, notes, left, last })
     }
 
     async fn step(&self, step: Step) -> Result<Outcome, Error> {

@@ -10,7 +10,7 @@ use super::links::are_among;
 use super::parts::{Part, parts};
 use super::schedule::Work;
 use super::settle::settled;
-use crate::index::{FolderState, HoldReason, Index, Record, RowChange};
+use crate::index::{FolderState, HoldReason, Index, IndexError, Record, RowChange};
 use crate::scan::{
     Compare, Difference, Exclude, Kind, Meta, Note, Reason, Root, ScanError, Seen, TreePath, Walk,
 };
@@ -31,6 +31,8 @@ pub(super) struct Target {
     /// The source has a snapshot with all its files. Then one that does not hold all changes yet lacks nothing that is
     /// there: what is gone goes from it last.
     pub(super) is_complete: bool,
+    /// What comes up to it was looked at for the part before.
+    pub(super) after: Option<TreePath>,
     /// The newest snapshot's tree is lost: the next one takes nothing from it, and holds all that is there.
     pub(super) is_anew: bool,
 }
@@ -42,6 +44,19 @@ pub(super) enum Step {
     Put(TreePath, Meta, Option<Record>),
     /// Gone, with all that was beneath it.
     Remove(TreePath),
+}
+
+impl Step {
+    /// What it adds to the counts of its snapshot. What is taken away is counted when it is found.
+    pub(super) fn counts(&self) -> Counts {
+        match self {
+            Self::Put(_, meta, before) if meta.kind == Kind::File => {
+                let (new, changed) = (u64::from(before.is_none()), u64::from(before.is_some()));
+                Counts { new, changed, bytes: meta.size, ..Counts::default() }
+            }
+            Self::Put(..) | Self::Remove(_) => Counts::default(),
+        }
+    }
 }
 
 /// What a snapshot would change, and the folder to read it from.
@@ -67,6 +82,8 @@ pub(super) struct Findings {
     pub(super) settled: Vec<RowChange>,
     /// There are more changes than one snapshot takes: another follows.
     pub(super) has_more: bool,
+    /// Entries to be taken away that were met. Without any, each step lies after the one before it.
+    pub(super) met_to_remove: usize,
     /// What the snapshot will hold less of.
     removals: Vec<Step>,
     /// Entries are new or changed that `steps` has no room for.
@@ -87,15 +104,30 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Of both, where the second met again what the first had taken in.
-    pub(super) fn followed_by(self, next: Self) -> Self {
+    /// Of both, which met nothing twice.
+    pub(super) fn and(self, next: Self) -> Self {
         Self {
             new: self.new + next.new,
             changed: self.changed + next.changed,
-            unmodified: next.unmodified.saturating_sub(self.new + self.changed),
+            unmodified: self.unmodified + next.unmodified,
             removed: self.removed + next.removed,
             bytes: self.bytes + next.bytes,
         }
+    }
+
+    /// Without what was left undone of it.
+    pub(super) fn without(self, left: Self) -> Self {
+        Self {
+            new: self.new - left.new,
+            changed: self.changed - left.changed,
+            bytes: self.bytes - left.bytes,
+            ..self
+        }
+    }
+
+    /// Of both, where the second met again what the first had taken in.
+    pub(super) fn followed_by(self, next: Self) -> Self {
+        Self { unmodified: next.unmodified.saturating_sub(self.new + self.changed), ..self.and(next) }
     }
 }
 
@@ -108,6 +140,15 @@ impl Plan {
         let root = Root::open(&target.path, target.exclude.clone(), &target.own)?;
         let mut found = Findings { is_anew: target.is_anew, ..Findings::default() };
         match work {
+            Work::Everything { .. } if let Some(after) = &target.after => {
+                let walk = Walk::after(&root, after.clone());
+                let walk = walk.map_err(|source| ScanError::Root { path: target.path.clone(), source })?;
+                found.take_all(
+                    target,
+                    &root,
+                    Compare::new(walk, index.rows_after(&target.source, after)?),
+                )?;
+            }
             Work::Everything { .. } => found.compare(target, &root, index, &TreePath::default())?,
             Work::Paths(paths) => {
                 for part in parts(&target.source, paths, index)? {
@@ -157,7 +198,15 @@ impl Findings {
                 return Ok(());
             }
         };
-        let mut compare = Compare::new(walk, index.rows(&target.source, within)?);
+        self.take_all(target, root, Compare::new(walk, index.rows(&target.source, within)?))
+    }
+
+    fn take_all(
+        &mut self,
+        target: &Target,
+        root: &Root,
+        mut compare: Compare<'_, impl Iterator<Item = Result<(TreePath, Record), IndexError>>>,
+    ) -> Result<(), ScanError> {
         let mut cover: Option<TreePath> = None;
         for difference in &mut compare {
             self.take(root, difference?, &mut cover);
@@ -198,9 +247,8 @@ impl Findings {
             (self.has_more, self.puts_wait) = (true, true);
             return;
         }
-        let counted = u64::from(meta.kind == Kind::File);
         // A file that may not be read is told of now, so that it alone never makes a snapshot.
-        if counted == 1
+        if meta.kind == Kind::File
             && let Err(error) = root.check_readable(&path)
         {
             if self.is_anew {
@@ -219,18 +267,16 @@ impl Findings {
         // A directory that gives way to something else takes with it what was in it.
         let was_directory = row.as_ref().is_some_and(|row| row.meta.kind == Kind::Directory);
         if was_directory && meta.kind != Kind::Directory {
-            if self.take_away(Step::Put(path, meta, row)) {
-                self.counts.changed += counted;
-                self.counts.bytes += meta.size;
+            let step = Step::Put(path, meta, row);
+            let counts = step.counts();
+            if self.take_away(step) {
+                self.counts = self.counts.and(counts);
             }
             return;
         }
-        match row {
-            Some(_) => self.counts.changed += counted,
-            None => self.counts.new += counted,
-        }
-        self.counts.bytes += meta.size;
-        self.steps.push(Step::Put(path, meta, row));
+        let step = Step::Put(path, meta, row);
+        self.counts = self.counts.and(step.counts());
+        self.steps.push(step);
     }
 
     /// Takes in what the snapshot will hold less of. Returns whether there was room.
@@ -246,6 +292,7 @@ impl Findings {
     /// What moved is taken in where it is now before it is taken away from where it was, in whatever order the paths
     /// come: no snapshot lacks what is there.
     fn let_removals_wait(&mut self) {
+        self.met_to_remove = self.removals.len();
         if self.puts_wait {
             self.removals.clear();
             self.counts.removed = 0;

@@ -20,7 +20,7 @@ use super::rebuild::{Keep, rebuild};
 use super::schedule::Work;
 use crate::index::{Damage, FolderState, HoldReason, Index, IndexError, RowChange};
 use crate::platform::{boot_ms, now_ms, random};
-use crate::scan::{Note, Reason, ScanError, TreePath};
+use crate::scan::{Note, Reason, ScanError, Seen, TreePath};
 
 /// Parts of a first backup that are made without looking at the folder's other events.
 const PARTS_MAX: usize = 1000;
@@ -46,6 +46,13 @@ pub(super) struct BackedUp {
     pub(super) was_held: bool,
     /// The folder is another one than before, in the same place.
     pub(super) is_elsewhere: bool,
+}
+
+/// What is left to do after a part of a backup.
+enum Rest {
+    Nothing,
+    /// What comes after this path, or everything is to be looked at again.
+    After(Option<TreePath>),
 }
 
 /// What a folder's backup needs.
@@ -111,11 +118,12 @@ impl Backup {
             let counts = plan.found.counts;
             self.totals.set(Some((counts.new + counts.changed, counts.bytes)));
             match self.commit(plan, &mut out).await {
-                Ok(true) => {}
-                Ok(false) => return Ok(out),
+                Ok(Rest::Nothing) => return Ok(out),
+                Ok(Rest::After(path)) => self.target.after = path,
                 Err(error) if mends < MENDS_MAX => {
                     self.mend(error).await?;
                     mends += 1;
+                    self.target.after = None;
                     work = Work::Everything { freshness };
                 }
                 Err(error) => return Err(error),
@@ -169,13 +177,28 @@ impl Backup {
         Ok(if out.is_full_scan { found } else { found.max(before) })
     }
 
+    /// A part that looks at everything meets again what those before it could not take in; one that goes on after the
+    /// last does not.
+    fn begin_part(&self, out: &mut BackedUp) {
+        if self.target.after.is_none() {
+            (out.bytes, out.unreadable) = (0, 0);
+            out.notes.clear();
+        }
+    }
+
+    fn count(&self, out: &mut BackedUp, counts: Counts, seen: Seen) {
+        let meets_again = self.target.after.is_none();
+        out.counts = if meets_again { out.counts.followed_by(counts) } else { out.counts.and(counts) };
+        out.bytes += seen.bytes;
+    }
+
     fn note_scan(&self, out: &mut BackedUp, plan: Plan) -> Result<(), EngineError> {
         let place = plan.root.place();
         let (is_held, is_full) = (out.hold.is_some(), out.is_full_scan);
-        out.counts = out.counts.followed_by(plan.found.counts);
-        out.bytes = plan.found.seen.bytes;
-        out.unreadable = self.unreadable(out, plan.found.failures)?;
-        out.notes = plan.found.notes;
+        self.begin_part(out);
+        self.count(out, plan.found.counts, plan.found.seen);
+        out.unreadable = self.unreadable(out, out.unreadable + plan.found.failures)?;
+        out.notes.extend(plan.found.notes);
         let unreadable = out.unreadable;
         let source = self.target.source;
         let state = self.index.update_folder(&source, |state| {
@@ -192,11 +215,13 @@ impl Backup {
         Ok(())
     }
 
-    /// Commits a plan; returns whether there is more to do.
-    async fn commit(&self, plan: Plan, out: &mut BackedUp) -> Result<bool, EngineError> {
+    /// Commits a plan.
+    async fn commit(&self, plan: Plan, out: &mut BackedUp) -> Result<Rest, EngineError> {
         let source = self.target.source;
         let Plan { root, found, .. } = plan;
-        let Findings { steps, notes, failures, counts, has_more, seen, settled, .. } = found;
+        self.begin_part(out);
+        let Findings { steps, notes, failures, counts, has_more, seen, settled, met_to_remove, .. } = found;
+        let failures = out.unreadable + failures;
         let place = root.place();
         let learned: Learned = Rc::default();
         let session = self.session_key()?;
@@ -210,7 +235,8 @@ impl Backup {
         let mut rows = settled;
         let mut unreadable = 0;
         let mut own_notes = Vec::new();
-        let mut is_cut_short = false;
+        let mut left = Vec::new();
+        let mut last = None;
         let make = async |writer: TreeWriter| {
             let may_stop = !self.target.is_complete && !self.target.is_anew;
             let root = Arc::new(root);
@@ -222,11 +248,11 @@ impl Backup {
                 changes.push(change);
                 rows.push(row);
             }
-            is_cut_short = made.is_cut_short;
+            (left, last) = (made.left, made.last);
             own_notes = made.notes;
             let found = failures + own_notes.len() as u64;
             unreadable = if out.is_full_scan { found } else { found.max(before.unreadable) };
-            Ok(TreeEdits { changes, unreadable_files: unreadable, partial: has_more || is_cut_short })
+            Ok(TreeEdits { changes, unreadable_files: unreadable, partial: has_more || !left.is_empty() })
         };
         let written = self.vault.write_tree(target, &self.progress, make).await?;
         refuse(&written.refused, &mut rows, &mut own_notes);
@@ -235,6 +261,7 @@ impl Backup {
             rows.extend(own_notes.iter().map(|note| RowChange::Remove(note.path.clone())));
         }
         unreadable += written.refused.len() as u64;
+        let is_last = !has_more && left.is_empty();
         let newest = self.vault.snapshots(source).last().cloned();
         let state = FolderState {
             seq: Some(written.seq),
@@ -245,7 +272,7 @@ impl Backup {
             backup_ms: Some(now_ms()),
             place: Some(place),
             unreadable,
-            is_confirmed: before.is_confirmed && (has_more || is_cut_short),
+            is_confirmed: before.is_confirmed && !is_last,
             hold: None,
             damage: before.damage.and_then(Damage::mended),
             ..before
@@ -254,12 +281,11 @@ impl Backup {
         self.index.add_chunks(&learned.take())?;
         out.seq = Some(written.seq);
         out.new_bytes_sent += written.new_bytes_sent;
-        out.counts = out.counts.followed_by(counts);
-        out.bytes = seen.bytes;
+        self.count(out, left.into_iter().fold(counts, Counts::without), seen);
         out.unreadable = unreadable;
-        // Each part of a backup meets again what the one before could not take in.
-        out.notes = notes.into_iter().chain(own_notes).collect();
-        Ok(has_more || is_cut_short)
+        out.notes.extend(notes.into_iter().chain(own_notes));
+        let goes_on = met_to_remove == 0 && !self.target.is_complete && !self.target.is_anew;
+        Ok(if is_last { Rest::Nothing } else { Rest::After(last.filter(|_| goes_on)) })
     }
 
     /// The key of the upload: that of a run that did not finish, or a new one, noted before it is used.

@@ -1,5 +1,7 @@
 //! The rows of each folder, in the order of a walk.
 
+use std::ops::Bound;
+
 use protocol::id::SourceId;
 use redb::{Durability, ReadableDatabase as _, ReadableTable as _, Table};
 
@@ -19,6 +21,15 @@ pub enum RowChange {
     Remove(TreePath),
 }
 
+impl RowChange {
+    /// Where the row is.
+    pub fn path(&self) -> &TreePath {
+        match self {
+            Self::Put(path, _) | Self::Remove(path) => path,
+        }
+    }
+}
+
 impl Index {
     /// The rows at a path and beneath it, in order.
     pub fn rows(
@@ -26,9 +37,29 @@ impl Index {
         source: &SourceId,
         within: &TreePath,
     ) -> Result<impl Iterator<Item = Result<(TreePath, Record), IndexError>> + use<>, IndexError> {
+        self.rows_from(source, Bound::Included(within), within)
+    }
+
+    /// All rows after a path, in order.
+    pub fn rows_after(
+        &self,
+        source: &SourceId,
+        after: &TreePath,
+    ) -> Result<impl Iterator<Item = Result<(TreePath, Record), IndexError>> + use<>, IndexError> {
+        self.rows_from(source, Bound::Excluded(after), &TreePath::default())
+    }
+
+    fn rows_from(
+        &self,
+        source: &SourceId,
+        start: Bound<&TreePath>,
+        within: &TreePath,
+    ) -> Result<impl Iterator<Item = Result<(TreePath, Record), IndexError>> + use<>, IndexError> {
         let read = self.database.begin_read().map_err(IndexError::database)?;
         let table = read.open_table(ROWS).map_err(IndexError::database)?;
-        let rows = table.range(&key(source, within)[..]..).map_err(IndexError::database)?;
+        let start = start.map(|start| key(source, start));
+        let start = start.as_ref().map(|start| &start[..]);
+        let rows = table.range::<&[u8]>((start, Bound::Unbounded)).map_err(IndexError::database)?;
         let (source, within) = (*source, within.clone());
         // NUL sorts before all that names contain: what is beneath a path stands right after it.
         Ok(rows.map_while(move |row| {
@@ -75,7 +106,8 @@ impl Index {
                 match change {
                     RowChange::Put(path, record) => {
                         let key = key(source, path);
-                        if record.meta.kind != Kind::Directory {
+                        // Most rows are new, and a range costs more than a look.
+                        if record.meta.kind != Kind::Directory && rows.get(&key[..])?.is_some() {
                             remove(&mut rows, &mut inodes, &key)?;
                         }
                         rows.insert(&key[..], &record.encode()[..])?;

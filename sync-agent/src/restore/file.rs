@@ -3,7 +3,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
@@ -22,6 +22,12 @@ use crate::scan::RESTORE_PREFIX;
 const BLOCK: usize = 4096;
 const READ_BYTES: usize = 1 << 20;
 const OPEN: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
+impl AsFd for NewFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
 
 /// A file on its way to its place. What was written stays until it is finished or discarded.
 pub(super) struct NewFile {
@@ -71,19 +77,24 @@ impl NewFile {
         Ok(())
     }
 
-    /// Puts the file into its place, where nothing but a file or link may be.
-    pub(super) fn finish(
+    /// Gives the file its size and attributes, once all is written.
+    pub(super) fn complete(
         &self,
-        name: &Name,
         entry: &TreeEntry,
         size: u64,
         privileges: Privileges,
     ) -> io::Result<Applied> {
         self.file.set_len(size)?;
-        let applied = apply(&self.file, entry, privileges)?;
-        fsync(&self.file)?;
-        renameat(&self.directory, self.temporary.as_str(), &self.directory, name.as_bytes())?;
-        Ok(applied)
+        apply(&self.file, entry, privileges)
+    }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        Ok(fsync(&self.file)?)
+    }
+
+    /// Puts the file, which must be synced, into its place, where nothing but a file or link may be.
+    pub(super) fn put_into_place(&self, name: &Name) -> io::Result<()> {
+        Ok(renameat(&self.directory, self.temporary.as_str(), &self.directory, name.as_bytes())?)
     }
 
     /// Nothing is left of it.

@@ -5,6 +5,7 @@
 //! doing it again: what is right already is kept, also of a large file that was not complete.
 
 mod attributes;
+mod batch;
 mod delete;
 mod directory;
 mod file;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 use client::{SnapshotRef, Vault};
 use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 pub use attributes::Privileges;
 pub use delete::LeftOut;
@@ -31,6 +33,7 @@ pub use filter::Filter;
 pub use plan::{Kind, Look, Overwrite, Plan, Rules};
 pub use report::{Event, Listener, Tally};
 
+use batch::Batch;
 use delete::Deletion;
 use directory::Directory;
 use report::Report;
@@ -104,6 +107,7 @@ pub async fn restore(
         _ => None,
     };
     let writing = Arc::new(Semaphore::new(WRITING_MIB as usize));
+    let batch = Arc::new(Batch::default());
     let sink = Rc::new(Sink {
         root,
         deletion: deletion.clone(),
@@ -111,6 +115,7 @@ pub async fn restore(
         options: options.clone(),
         report: report.clone(),
         writing: writing.clone(),
+        batch: batch.clone(),
         levels: RefCell::default(),
         looked: RefCell::default(),
     });
@@ -118,6 +123,7 @@ pub async fn restore(
     let restored = vault.restore(what.snapshot, &names, sink).await;
     // The files that are still being finished.
     let _all = writing.acquire_many(WRITING_MIB).await.expect("never closed");
+    spawn_blocking(move || batch.finish()).await.expect("syncing does not panic");
     restored?;
     if let Some(deletion) = deletion.filter(|_| what.is_directory) {
         deletion.run(vault, what.snapshot).await?;

@@ -15,6 +15,7 @@ use tokio::task::spawn_blocking;
 
 use super::Options;
 use super::attributes::{Applied, apply, permitted_mode, times};
+use super::batch::Batch;
 use super::delete::Deletion;
 use super::directory::{Directory, Wanted, look, mode_of, open_beneath, remove};
 use super::file::{has_hash, open_present, points_to, write_symlink};
@@ -35,6 +36,7 @@ pub(super) struct Sink {
     pub(super) deletion: Option<Arc<Deletion>>,
     pub(super) report: Arc<Report>,
     pub(super) writing: Arc<Semaphore>,
+    pub(super) batch: Arc<Batch>,
     /// The directories that the walk is in, outermost first.
     pub(super) levels: RefCell<Vec<Level>>,
     /// The directory that was looked into last.
@@ -266,7 +268,7 @@ impl Sink {
             deletion: self.deletion.clone(),
             report: self.report.clone(),
         };
-        Ok(Box::new(Writer::new(place, self.writing.clone())))
+        Ok(Box::new(Writer::new(place, self.writing.clone(), self.batch.clone())))
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::Options;
 use super::attributes::Applied;
+use super::batch::Batch;
 use super::delete::Deletion;
 use super::directory::Directory;
 use super::file::{NewFile, discard_left};
@@ -20,8 +21,9 @@ use super::sink::make_way;
 /// Bytes are written once there are so many. Of smaller files nothing is left over.
 pub(super) const BUFFER_BYTES: usize = 4 << 20;
 const MIB: usize = 1 << 20;
-/// What a file that is being finished counts at least: so few wait for the disk at the same time.
-const FINISHING_MIB_MIN: u32 = 2;
+/// What a file that is being finished counts at least: of many small ones, threads would only wait for the lock of the
+/// directory that they all are in.
+const FINISHING_MIB_MIN: u32 = 8;
 
 /// Where a file goes, and what it is to be.
 pub(super) struct Place {
@@ -50,11 +52,12 @@ pub(super) struct Writer {
     written: Option<JoinHandle<io::Result<NewFile>>>,
     /// Bounds the files that are being finished.
     writing: Arc<Semaphore>,
+    batch: Arc<Batch>,
 }
 
 impl Writer {
-    pub(super) fn new(place: Place, writing: Arc<Semaphore>) -> Self {
-        Self { place, kept: 0, pieces: Vec::new(), buffered: 0, written: None, writing }
+    pub(super) fn new(place: Place, writing: Arc<Semaphore>, batch: Arc<Batch>) -> Self {
+        Self { place, kept: 0, pieces: Vec::new(), buffered: 0, written: None, writing, batch }
     }
 
     /// The file with all that was flushed, once that is on its way to the disk; or how it is to begin.
@@ -79,10 +82,10 @@ impl Writer {
         let file = self.flushed().await?;
         let cost = u32::try_from(self.buffered / MIB).unwrap_or(u32::MAX).clamp(FINISHING_MIB_MIN, 8);
         let permit = self.writing.clone().acquire_many_owned(cost).await.expect("never closed");
-        let Self { place, pieces, .. } = self;
+        let Self { place, pieces, batch, .. } = self;
         spawn_blocking(move || {
-            place.finish(file, &pieces);
-            drop((place, permit));
+            finish(place, file, &pieces, &batch);
+            drop(permit);
         });
         Ok(())
     }
@@ -119,34 +122,70 @@ impl Place {
     fn name(&self) -> &Name {
         self.names.last().expect("files have names")
     }
+}
 
-    fn finish(&self, file: Begun, pieces: &Pieces) {
-        match self.try_finish(file, pieces) {
-            Ok(applied) => {
-                self.report.tell(&Event::Restored(self.path.clone(), self.size));
-                for note in applied.refused {
-                    self.report.tell(&Event::Note(self.path.clone(), note));
-                }
-            }
-            Err(error) => self.report.tell(&Event::Failed(self.path.clone(), error.to_string())),
+/// Writes what is left to write. A small file then waits for others to be synced with it.
+fn finish(place: Place, file: Begun, pieces: &Pieces, batch: &Batch) {
+    let is_small = matches!(file, Begun::Not { kept: 0 });
+    let completed = write(file, place.directory.clone(), place.name(), &place.hash, pieces)
+        .and_then(|file| complete(&place, file));
+    match completed {
+        Ok((file, applied)) => {
+            let written = Written { place, file, applied };
+            if is_small { batch.add(written) } else { written.settle() }
         }
+        Err(error) => place.report.tell(&Event::Failed(place.path.clone(), error.to_string())),
     }
+}
 
-    fn try_finish(&self, file: Begun, pieces: &Pieces) -> io::Result<Applied> {
-        let file = write(file, self.directory.clone(), self.name(), &self.hash, pieces)?;
-        let placed = self.put_into_place(&file);
-        if placed.is_err() {
-            file.discard();
-        }
-        placed
-    }
-
-    fn put_into_place(&self, file: &NewFile) -> io::Result<Applied> {
-        if self.options.rules.verify && !file.verify(self.size, &self.hash)? {
+fn complete(place: &Place, file: NewFile) -> io::Result<(NewFile, Applied)> {
+    let try_it = || {
+        if place.options.rules.verify && !file.verify(place.size, &place.hash)? {
             return Err(io::Error::other("the disk gives back other bytes than were written"));
         }
-        make_way(&self.directory, &self.names, self.deletion.as_deref())?;
-        file.finish(self.name(), &self.entry, self.size, self.options.privileges)
+        file.complete(&place.entry, place.size, place.options.privileges)
+    };
+    match try_it() {
+        Ok(applied) => Ok((file, applied)),
+        Err(error) => {
+            file.discard();
+            Err(error)
+        }
+    }
+}
+
+/// A file with its content and attributes. It may not be on the disk yet, and is not in its place.
+pub(super) struct Written {
+    place: Place,
+    pub(super) file: NewFile,
+    applied: Applied,
+}
+
+impl Written {
+    /// Syncs the file and puts it into its place.
+    pub(super) fn settle(self) {
+        let synced = self.file.sync();
+        self.settle_after(synced);
+    }
+
+    /// Puts the file into its place, if it could be synced.
+    pub(super) fn settle_after(self, synced: io::Result<()>) {
+        let Self { place, file, applied } = self;
+        let placed = synced
+            .and_then(|()| make_way(&place.directory, &place.names, place.deletion.as_deref()))
+            .and_then(|()| file.put_into_place(place.name()));
+        match placed {
+            Ok(()) => {
+                place.report.tell(&Event::Restored(place.path.clone(), place.size));
+                for note in applied.refused {
+                    place.report.tell(&Event::Note(place.path.clone(), note));
+                }
+            }
+            Err(error) => {
+                file.discard();
+                place.report.tell(&Event::Failed(place.path.clone(), error.to_string()));
+            }
+        }
     }
 }
 

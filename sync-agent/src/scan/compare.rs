@@ -115,7 +115,7 @@ where
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let walked = self.walk.peek().map(path_of);
+            let walked = self.walk.peek().map(Item::path);
             let row = match self.rows.peek() {
                 Some(Ok((path, _))) => Some(path),
                 Some(Err(_)) => return self.rows.next().map(|row| Err(row.expect_err("it was just seen"))),
@@ -143,11 +143,5 @@ where
                 return Some(Ok(difference));
             }
         }
-    }
-}
-
-fn path_of(item: &Item) -> &TreePath {
-    match item {
-        Item::Entry(path, _) | Item::Excluded(path, ..) | Item::Note(Note { path, .. }) => path,
     }
 }

@@ -67,6 +67,15 @@ pub enum Item {
     Excluded(TreePath, Meta, String),
 }
 
+impl Item {
+    /// Where it is.
+    pub(super) fn path(&self) -> &TreePath {
+        match self {
+            Self::Entry(path, _) | Self::Excluded(path, ..) | Self::Note(Note { path, .. }) => path,
+        }
+    }
+}
+
 impl Root {
     /// Opens a folder; `own` are folders that are never backed up.
     ///
@@ -217,6 +226,8 @@ pub(crate) fn is_cache(directory: impl AsFd) -> bool {
 /// A walk under way. Holds the entries of one directory per level.
 pub struct Walk<'a> {
     root: &'a Root,
+    /// Only what comes after it is given.
+    after: Option<TreePath>,
     levels: Vec<Level>,
     /// A directory that was given last, to be entered next.
     pending: Option<(TreePath, Meta)>,
@@ -235,7 +246,7 @@ struct Level {
 impl<'a> Walk<'a> {
     /// Of what lies at `start` and beneath. The folder itself is not given, only what is in it.
     pub fn new(root: &'a Root, start: &TreePath) -> io::Result<Self> {
-        let mut walk = Self { root, levels: Vec::new(), pending: None, first: None };
+        let mut walk = Self { root, after: None, levels: Vec::new(), pending: None, first: None };
         let Some(now) = root.stat(start)? else { return Ok(walk) };
         if start.is_root() {
             walk.pending = Meta::from_stat(&now).map(|meta| (TreePath::default(), meta));
@@ -243,6 +254,11 @@ impl<'a> Walk<'a> {
             walk.first = Some(root.judge(start.clone(), &now));
         }
         Ok(walk)
+    }
+
+    /// Of what comes after `after`, which need not be there any more. The state of what comes before is not asked for.
+    pub fn after(root: &'a Root, after: TreePath) -> io::Result<Self> {
+        Ok(Self { after: Some(after), ..Self::new(root, &TreePath::default())? })
     }
 
     fn enter(&mut self, path: TreePath, meta: &Meta) -> Option<Note> {
@@ -264,7 +280,13 @@ impl<'a> Walk<'a> {
             Ok(false) => return None,
             Err(reason) => return note(reason),
         }
-        match read(&directory) {
+        let is_wanted = |name: &[u8]| {
+            self.after.as_ref().is_none_or(|after| {
+                let entry = path.join(name);
+                entry > *after || after.is_within(&entry)
+            })
+        };
+        match read(&directory, is_wanted) {
             Ok(entries) => {
                 self.levels.push(Level { path, directory, entries: entries.into_iter() });
                 None
@@ -309,18 +331,23 @@ impl Iterator for Walk<'_> {
                     Item::Note(Note { path, reason: Reason::Unreadable(io::Error::from(error).to_string()) })
                 }
             };
-            return Some(self.give(item));
+            let item = self.give(item);
+            // A directory that was given before is gone into again.
+            if self.after.as_ref().is_none_or(|after| item.path() > after) {
+                return Some(item);
+            }
         }
     }
 }
 
-/// The names in a directory, ascending, and what they stand for.
-fn read(directory: &OwnedFd) -> io::Result<Vec<Named>> {
+/// The wanted names in a directory, ascending, and what they stand for.
+fn read(directory: &OwnedFd, is_wanted: impl Fn(&[u8]) -> bool) -> io::Result<Vec<Named>> {
     let mut names = Vec::new();
     for entry in Dir::read_from(directory)? {
-        let name = entry?.file_name().to_bytes().to_vec();
-        if name != b"." && name != b".." {
-            names.push(name);
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." && is_wanted(name) {
+            names.push(name.to_vec());
         }
     }
     names.sort_unstable();

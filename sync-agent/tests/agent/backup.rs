@@ -47,6 +47,25 @@ async fn a_change_is_backed_up_by_itself_once_the_folder_is_quiet() {
     assert_eq!(agent.folder().await["polling"], Value::Null);
 }
 
+/// More than one snapshot takes in: all parts but the last are partial, and each goes on where the one before ended.
+#[tokio::test]
+async fn a_first_backup_of_very_many_files_is_made_in_parts_that_add_up() {
+    let world = World::start(2).await;
+    let agent = world.admit().await;
+    let folder = Folder::new(&[]);
+    for number in 0..20_500 {
+        folder.write(&format!("{}/{number}", number % 150), b"");
+    }
+    agent.add(folder.path()).await;
+    let report = agent.json(&["backup"]).await;
+    let counts = ["files_new", "files_unmodified", "total_files_processed"].map(|count| &report[count]);
+    assert_eq!(counts, [20_500, 0, 20_500].map(Value::from).each_ref());
+    let vault = world.vault().await;
+    let snapshots = vault.snapshots(vault.sources()[0].source);
+    assert_eq!(snapshots.iter().map(|snapshot| snapshot.partial).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(snapshots[1].files, 20_500);
+}
+
 #[tokio::test]
 async fn polling_finds_what_no_event_tells() {
     let world = World::start(2).await;

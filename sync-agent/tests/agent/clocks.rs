@@ -1,41 +1,20 @@
 //! The clock of the agent's machine jumps. What waits is measured by a clock that does not; what is signed is refused
 //! beyond two minutes, in plain words, and goes on as soon as the clock is right again.
 
-use std::fs;
 use std::process::Command;
 
-use testkit::{TempDir, tempdir, wait_until};
+use testkit::clock::Clock;
+use testkit::{tempdir, wait_until};
 
 use crate::support::{Agent, Folder, World, on_disk, wait_until_equal};
 
-/// Expanded by the dynamic linker.
-const FAKETIME: &str = "/usr/$LIB/faketime/libfaketime.so.1";
 const JUMPS: [&str; 4] = ["+1h", "-1h", "+400d", "-400d"];
 
-/// A clock that is right until it is set.
-struct Clock(TempDir);
-
-impl Clock {
-    fn new() -> Self {
-        let clock = Self(tempdir().unwrap());
-        clock.set("+0");
-        clock
-    }
-
-    /// From now on it is off by so much.
-    fn set(&self, offset: &str) {
-        let (new, path) = (self.0.path().join("new"), self.0.path().join("offset"));
-        fs::write(&new, offset).unwrap();
-        fs::rename(new, path).unwrap();
-    }
-
-    /// An agent that goes by it.
-    fn of(&self, agent: &Agent) -> Command {
-        let mut command = agent.command(&["run"]);
-        command.env("LD_PRELOAD", FAKETIME).env("FAKETIME_TIMESTAMP_FILE", self.0.path().join("offset"));
-        command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-        command
-    }
+/// An agent that goes by a clock.
+fn command(agent: &Agent, clock: &Clock) -> Command {
+    let mut command = agent.command(&["run"]);
+    command.envs(clock.environment());
+    command
 }
 
 #[tokio::test]
@@ -45,7 +24,7 @@ async fn a_clock_that_jumps_and_comes_back_loses_no_backup_and_leaves_no_error()
     let folder = Folder::new(&[("start", b"here")]);
     agent.add(folder.path()).await;
     let clock = Clock::new();
-    let _running = agent.start_as(&clock.of(&agent)).await;
+    let _running = agent.start_as(&command(&agent, &clock)).await;
     let vault = world.vault().await;
     wait_until_equal(&vault, folder.path(), &agent).await;
     for jump in JUMPS {
@@ -78,7 +57,7 @@ async fn an_agent_that_starts_with_a_wrong_clock_says_so_and_begins_when_it_is_r
     agent.add(folder.path()).await;
     let clock = Clock::new();
     clock.set("+400d");
-    let waiting = testkit::program::start(&clock.of(&agent), &agent.log_path());
+    let waiting = testkit::program::start(&command(&agent, &clock), &agent.log_path());
     wait_until("it says why it waits", async || agent.log().contains("clock")).await;
     clock.set("+0");
     wait_until_equal(&world.vault().await, folder.path(), &agent).await;

@@ -10,6 +10,7 @@ mod enrolment;
 mod full_state;
 mod keyring;
 mod kills;
+mod metrics;
 mod outages;
 mod proof;
 mod restore;
