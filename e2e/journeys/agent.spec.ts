@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Download, expect, type Page, test } from '@playwright/test';
 import { unzipSync } from 'fflate';
 import { Agent } from '../fixtures/agent.ts';
-import { createAccount, entry, look, open, signIn, watchConsole } from '../fixtures/app.ts';
+import { createAccount, entry, look, open, proveAgain, signIn, watchConsole } from '../fixtures/app.ts';
 import { Folder, noise } from '../fixtures/files.ts';
 import { Stack } from '../fixtures/stack.ts';
 
@@ -48,7 +48,7 @@ test('a device backs its folder up, and the folder comes back as it was', async 
     await expect(page.getByTestId('folder')).toContainText('when it is back');
     await look(page, 'folders-offline');
     await removeFolder(page);
-    await revoke(page);
+    await revoke(page, stack, keys.passphrase);
     stack.spoilNewestVault();
     await signIn(page, stack.origin, keys.login, keys.passphrase);
     await expect(page.getByTestId('unopened-vaults')).toContainText('Files that are still on the device are safe');
@@ -220,12 +220,14 @@ async function lookSmallAndDark(page: Page): Promise<void> {
   await page.setViewportSize(usual);
 }
 
-async function revoke(page: Page): Promise<void> {
+async function revoke(page: Page, stack: Stack, passphrase: string): Promise<void> {
   await open(page, 'Devices');
   await page.getByRole('button', { name: 'Revoke laptop' }).click();
   await expect(page.getByTestId('dialog')).toContainText('Everything that it backed up stays');
   await look(page, 'device-revoke');
+  stack.leaveSessionsOpen();
   await page.getByRole('button', { name: 'Revoke', exact: true }).click();
+  await proveAgain(page, passphrase);
   await expect(page.getByTestId('revoked')).toContainText('Revoked (1)');
   await open(page, 'Files');
   await page.getByLabel('Source').selectOption({ label: 'Papers on laptop (no longer backed up)' });

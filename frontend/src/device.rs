@@ -12,8 +12,8 @@ pub const ROLES: [DeviceRole; 3] = [DeviceRole::Append, DeviceRole::Full, Device
 pub fn role(role: DeviceRole) -> &'static str {
     match role {
         DeviceRole::Append => "Backs up its own folders",
-        DeviceRole::Full => "Backs up and restores everything",
-        DeviceRole::ReadOnly => "Restores everything, changes nothing",
+        DeviceRole::Full => "Backs up, and restores all that there is",
+        DeviceRole::ReadOnly => "Restores all that there is, changes nothing",
     }
 }
 
@@ -25,11 +25,12 @@ pub fn role_explanation(role: DeviceRole) -> &'static str {
              nothing about the rest of your backup."
         }
         DeviceRole::Full => {
-            "For a machine of yours that restores folders of others from its command line. Whoever takes it over can read \
-             the whole backup."
+            "For a machine of yours that restores folders of others from its command line: of those that you have now, not \
+             of devices that you add later. Whoever takes it over can read all of these."
         }
         DeviceRole::ReadOnly => {
-            "For a machine that only restores. Whoever takes it over can read the whole backup, and change nothing."
+            "For a machine that only restores, from all devices that you have now, not from those that you add later. Whoever \
+             takes it over can read all of these, and change nothing."
         }
     }
 }

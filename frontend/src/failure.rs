@@ -15,6 +15,8 @@ pub struct Failure {
     pub retryable: bool,
     /// The session on the server ended: sign in again.
     pub signed_out: bool,
+    /// Whoever asked must prove the passphrase first.
+    pub needs_passphrase: bool,
 }
 
 impl Failure {
@@ -26,6 +28,7 @@ impl Failure {
             advice: "Reload the page and sign in again.".to_owned(),
             retryable: false,
             signed_out: false,
+            needs_passphrase: false,
         }
     }
 
@@ -37,6 +40,7 @@ impl Failure {
             advice: "Try again after unlocking.".to_owned(),
             retryable: true,
             signed_out: false,
+            needs_passphrase: false,
         }
     }
 

@@ -3,10 +3,14 @@
 //! A page asks for operations, never for keys. What structured clone must carry, files and message ports, travels
 //! beside a request as its attachments.
 
+use std::collections::BTreeSet;
+
 use client::message::{FromDevice, ToDevice};
 use protocol::accounts::RegistrationResponse;
-use protocol::id::{DeviceId, SourceId};
+use protocol::id::{DeviceId, NodeId, SourceId};
 use protocol::messages::Message;
+use protocol::nodes::RemovalResponse;
+use protocol::snapshots::{RetentionPolicy, RetentionPreview, RetentionResponse};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +21,7 @@ mod devices;
 mod files;
 mod folders;
 mod history;
+mod purge;
 mod transfer;
 
 pub use account::{RecoveryKit, Registered, SignedIn, Strength};
@@ -24,6 +29,7 @@ pub use devices::{Device, DeviceRole, Invitation, UnopenedVault};
 pub use files::{Entry, EntryKind, Moment, Overview, Source, Tally};
 pub use folders::{FolderRules, Watched, WatchedFolder};
 pub use history::{Comparison, Difference, DifferenceKind, Snapshot, Sums};
+pub use purge::{PurgePreview, StillIn};
 pub use transfer::{BackupProgress, BackupSummary, NewFile, Opened, Phase, RemovalId};
 
 /// Counts the page's requests; answers and progress name it.
@@ -52,7 +58,7 @@ pub enum FromWorker {
 }
 
 /// A request with the type of its answer.
-pub trait Operation: Into<Request> {
+pub trait Operation: Into<Request> + Clone {
     /// What it gives.
     type Answer: Serialize + DeserializeOwned;
 }
@@ -116,6 +122,11 @@ operations! {
         /// As typed.
         passphrase: String,
     } => SignedIn;
+    /// Proves the passphrase once more.
+    StepUp {
+        /// As typed.
+        passphrase: String,
+    } => ();
     /// Ends the session.
     SignOut {} => ();
     /// Reads which vaults there are now: devices came or went.
@@ -145,6 +156,51 @@ operations! {
         /// The newer one's number.
         to: u64,
     } => Comparison;
+    /// Forgets snapshots of a source.
+    Forget {
+        /// The source; none for the uploads.
+        source: Option<SourceId>,
+        /// Their numbers.
+        seqs: BTreeSet<u64>,
+    } => ();
+    /// How long the snapshots of a source are kept.
+    FindRetention {
+        /// The source; none for the uploads.
+        source: Option<SourceId>,
+    } => RetentionResponse;
+    /// What a policy would do now.
+    PreviewRetention {
+        /// The source; none for the uploads.
+        source: Option<SourceId>,
+        /// The policy.
+        policy: RetentionPolicy,
+    } => RetentionPreview;
+    /// Keeps them for so long from now on.
+    PutRetention {
+        /// The source; none for the uploads.
+        source: Option<SourceId>,
+        /// The policy.
+        policy: RetentionPolicy,
+    } => ();
+    /// What deleting a file or folder for good would come to: of the newest moment in all versions, of an older one in
+    /// the version of then, or in all if it is not there any more.
+    PlanPurge {
+        /// Where it is looked at.
+        moment: Moment,
+        /// The file or folder.
+        path: Vec<String>,
+    } => PurgePreview;
+    /// Deletes it for good.
+    DeleteForGood {
+        /// Where it is looked at.
+        moment: Moment,
+        /// The file or folder.
+        path: Vec<String>,
+        /// Also forgets the older snapshots that have it.
+        forget: bool,
+        /// Also leaves it out of the folder's backups from now on.
+        exclude: bool,
+    } => ();
     /// What is protected, and how well.
     Survey {} => Overview;
     /// Backs up the attached files into the uploads.
@@ -182,6 +238,25 @@ operations! {
     Revoke {
         /// Which.
         device: DeviceId,
+    } => ();
+    /// Empties a storage node, or lets it keep data again.
+    DrainNode {
+        /// Which.
+        node: NodeId,
+        /// Empties it.
+        drain: bool,
+    } => ();
+    /// What goes if a storage node is removed now.
+    PreviewRemoval {
+        /// Which.
+        node: NodeId,
+    } => RemovalResponse;
+    /// Removes a storage node for good.
+    RemoveNode {
+        /// Which.
+        node: NodeId,
+        /// Also if the only copies of something go with it.
+        force: bool,
     } => ();
     /// The folders that devices back up by themselves.
     ListWatched {} => Watched;

@@ -37,6 +37,7 @@ pub fn objection(list: &DropList, given: &Given) -> Option<Failure> {
             advice: "Choose a folder with files in it.".to_owned(),
             retryable: false,
             signed_out: false,
+            needs_passphrase: false,
         }
     } else {
         nothing_read(&reasons, false)
@@ -73,6 +74,7 @@ fn nothing_read(reasons: &[String], retryable: bool) -> Failure {
         advice: "Make sure that it is still there and may be read, then choose it again.".to_owned(),
         retryable,
         signed_out: false,
+        needs_passphrase: false,
     }
 }
 

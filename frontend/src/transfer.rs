@@ -185,6 +185,9 @@ impl Transfer {
     pub fn detail(&self) -> String {
         match self.state {
             State::Running(Phase::Preparing) => "Getting ready…".to_owned(),
+            State::Running(Phase::Waiting) => {
+                "The server is away. This goes on as soon as it is back.".to_owned()
+            }
             State::Running(Phase::Committing) => "Sealing the snapshot…".to_owned(),
             _ => {
                 let of_files = match self.files {

@@ -1,5 +1,7 @@
 //! Numbers, sizes and times in words.
 
+use protocol::limits::COUNTED_BLOBS_MAX;
+
 /// Decimal units, as disks are sold: `0 bytes`, `1 byte`, `12 kB`, `1.5 MB`.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
@@ -29,6 +31,17 @@ pub fn speed(bytes_per_second: f64) -> String {
 /// A number with thousands separated and its noun.
 pub fn count(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+/// A number of things in the cluster, which are not counted further than to a limit.
+pub fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", counted_number(number), if number == 1 { one } else { many })
+}
+
+/// The same without the things.
+pub fn counted_number(number: u64) -> String {
+    let digits = grouped(number);
+    if number < COUNTED_BLOBS_MAX { digits } else { format!("{digits} or more") }
 }
 
 /// Names separated by commas; of more than `max`, how many more there are.

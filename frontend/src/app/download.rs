@@ -168,5 +168,6 @@ fn no_service_worker() -> Failure {
             .to_owned(),
         retryable: true,
         signed_out: false,
+        needs_passphrase: false,
     }
 }

@@ -1,14 +1,16 @@
 //! Who is signed in, and the worker that holds their keys. Locking ends the worker: the keys are gone.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use gloo_events::{EventListener, EventListenerOptions};
 use gloo_timers::callback::Interval;
+use tokio::sync::oneshot;
 use yew::prelude::*;
 use yew_nested_router::prelude::use_router;
 
 use super::browser::{now_ms, window};
+use super::components::step_up::StepUpDialog;
 use super::port::Port;
 use super::routes::Route;
 use crate::failure::Failure;
@@ -49,6 +51,7 @@ pub(super) struct Session {
     worker: PortHandle,
     enter: Callback<SignedIn>,
     lock: Callback<Option<String>>,
+    step_up: Callback<oneshot::Sender<bool>>,
     presence: Presence,
 }
 
@@ -78,9 +81,22 @@ impl Session {
         Worker(self.worker.clone())
     }
 
-    /// Asks the worker for an operation.
+    /// Asks the worker for an operation. What needs the passphrase asks for it, and then goes on.
     pub(super) async fn ask<O: Operation>(&self, operation: O) -> Result<O::Answer, Failure> {
-        self.worker().port()?.call(operation).await
+        let worker = self.worker();
+        match worker.port()?.call(operation.clone()).await {
+            Err(failure) if failure.needs_passphrase => {
+                let (answer, is_proven) = oneshot::channel();
+                self.step_up.emit(answer);
+                // Nobody answers any more where the page was locked.
+                if is_proven.await.unwrap_or(false) {
+                    worker.port()?.call(operation).await
+                } else {
+                    Err(failure)
+                }
+            }
+            answer => answer,
+        }
     }
 
     /// The keys are in the worker now.
@@ -137,6 +153,7 @@ pub(super) fn SessionProvider(props: &Props) -> Html {
     let status = use_state(|| Status::Locked { login: String::new(), note: None });
     let presence = use_memo((), |()| Presence(Rc::new(Cell::new(now_ms()))));
     let router = use_router::<Route>();
+    let step_up = use_step_up();
 
     let enter = {
         let (status, presence, router) = (status.clone(), presence.clone(), router.clone());
@@ -152,8 +169,9 @@ pub(super) fn SessionProvider(props: &Props) -> Html {
         })
     };
     let lock = {
-        let (status, worker) = (status.clone(), worker.clone());
+        let (status, worker, proven) = (status.clone(), worker.clone(), step_up.onanswer.clone());
         Callback::from(move |note| {
+            proven.emit(false);
             let login = status.login().to_owned();
             if let Ok(port) = &*worker.0 {
                 port.end();
@@ -169,9 +187,49 @@ pub(super) fn SessionProvider(props: &Props) -> Html {
         worker: (*worker).clone(),
         enter,
         lock,
+        step_up: step_up.ask,
         presence: (*presence).clone(),
     };
-    html!(<ContextProvider<Session> context={session}>{ props.children.clone() }</ContextProvider<Session>>)
+    html!(
+        <ContextProvider<Session> context={session}>
+            { props.children.clone() }
+            { step_up.dialog }
+        </ContextProvider<Session>>
+    )
+}
+
+/// Asking for a proof of the passphrase.
+struct StepUp {
+    ask: Callback<oneshot::Sender<bool>>,
+    /// Ends it for all who wait.
+    onanswer: Callback<bool>,
+    /// Empty while nobody waits.
+    dialog: Html,
+}
+
+#[hook]
+fn use_step_up() -> StepUp {
+    let waiting = use_memo((), |()| RefCell::new(Vec::<oneshot::Sender<bool>>::new()));
+    let is_shown = use_state(|| false);
+    let ask = {
+        let (waiting, is_shown) = (waiting.clone(), is_shown.setter());
+        Callback::from(move |answer| {
+            waiting.borrow_mut().push(answer);
+            is_shown.set(true);
+        })
+    };
+    let onanswer = {
+        let (waiting, is_shown) = (waiting, is_shown.setter());
+        Callback::from(move |is_proven| {
+            is_shown.set(false);
+            for answer in waiting.take() {
+                // Whoever asked may have gone away.
+                let _ = answer.send(is_proven);
+            }
+        })
+    };
+    let dialog = if *is_shown { html!(<StepUpDialog onanswer={onanswer.clone()} />) } else { html!() };
+    StepUp { ask, onanswer, dialog }
 }
 
 /// The session. Every page stands below its provider.

@@ -10,6 +10,7 @@ use yew::prelude::*;
 use yew_nested_router::prelude::use_router;
 
 use super::browser::window;
+use super::components::at_risk::AtRiskAlert;
 use super::components::drop_zone::DropZone;
 use super::components::new_node::NewNodeAlert;
 use super::components::transfer_list::TransferList;
@@ -72,6 +73,7 @@ pub(super) fn Shell() -> Html {
             <Sidebar is_open={*is_open} {followed} />
             <div class="pf-v6-c-page__main-container">
                 <main id="main" class="pf-v6-c-page__main" tabindex="0">
+                    <AtRiskAlert />
                     <NewNodeAlert />
                     <UnopenedVaults />
                     { page }

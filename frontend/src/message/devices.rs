@@ -30,9 +30,9 @@ pub enum DeviceRole {
     /// Back up its own folders, and read those.
     #[default]
     Append,
-    /// Back up and restore everything.
+    /// Back up, and restore from all devices that there are when it is added.
     Full,
-    /// Restore everything, change nothing.
+    /// Restore from all devices that there are when it is added, change nothing.
     ReadOnly,
 }
 

@@ -20,6 +20,8 @@ pub enum Phase {
     Preparing,
     /// Reading, encrypting and sending.
     Transferring,
+    /// Not until the server is back.
+    Waiting,
     /// Writing the snapshot.
     Committing,
 }

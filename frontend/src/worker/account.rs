@@ -3,7 +3,7 @@
 use super::desk::{Desk, Open};
 use super::failure;
 use crate::failure::Failure;
-use crate::message::{PrepareAccount, RecoveryKit, Register, Registered, SignIn, SignedIn};
+use crate::message::{PrepareAccount, RecoveryKit, Register, Registered, SignIn, SignedIn, StepUp};
 use client::Account;
 use protocol::accounts::RegistrationResponse;
 use protocol::id::VaultId;
@@ -45,6 +45,11 @@ pub(super) async fn sign_in(desk: &Desk, ask: SignIn) -> Result<SignedIn, Failur
     let account =
         desk.client.sign_in(&ask.login, &ask.passphrase).await.map_err(|error| failure::told(&error))?;
     open(desk, account).await.map_err(|error| failure::told(&error))
+}
+
+pub(super) async fn step_up(desk: &Desk, ask: StepUp) -> Result<(), Failure> {
+    let account = desk.opened()?.account;
+    account.step_up(&ask.passphrase).await.map_err(|error| failure::told(&error))
 }
 
 pub(super) async fn sign_out(desk: &Desk) -> Result<(), Failure> {

@@ -6,7 +6,9 @@ use serde::Serialize;
 use wasm_bindgen::JsValue;
 
 use super::desk::Desk;
-use super::{account, backup, devices, download, files, folders, history, passphrase};
+use super::{
+    account, backup, devices, download, files, folders, history, nodes, passphrase, purge, retention,
+};
 use crate::failure::Failure;
 use crate::message::{CallId, Request};
 
@@ -23,6 +25,7 @@ pub(super) async fn answer(
         Request::PrepareAccount(ask) => json(account::prepare(desk, ask).await?),
         Request::Register(ask) => json(account::register(desk, ask).await?),
         Request::SignIn(ask) => json(account::sign_in(desk, ask).await?),
+        Request::StepUp(ask) => json(account::step_up(desk, ask).await?),
         Request::SignOut(_) => json(account::sign_out(desk).await?),
         Request::Reopen(_) => json(account::reopen(desk).await?),
         Request::Unopened(_) => json(devices::unopened(desk).await?),
@@ -30,6 +33,12 @@ pub(super) async fn answer(
         Request::List(ask) => json(files::list(desk, ask).await?),
         Request::Timeline(ask) => json(history::timeline(desk, ask).await?),
         Request::Compare(ask) => json(history::compare(desk, ask).await?),
+        Request::Forget(ask) => json(retention::forget(desk, ask).await?),
+        Request::FindRetention(ask) => json(retention::find(desk, ask).await?),
+        Request::PreviewRetention(ask) => json(retention::preview(desk, ask).await?),
+        Request::PutRetention(ask) => json(retention::put(desk, ask).await?),
+        Request::PlanPurge(ask) => json(purge::plan(desk, ask).await?),
+        Request::DeleteForGood(ask) => json(purge::delete(desk, ask).await?),
         Request::Survey(_) => json(files::survey(desk).await?),
         Request::Remove(ask) => json(files::remove(desk, ask).await?),
         Request::UndoRemove(ask) => json(files::undo_remove(desk, ask).await?),
@@ -43,6 +52,9 @@ pub(super) async fn answer(
             json(())
         }
         Request::Revoke(ask) => json(devices::revoke(desk, ask).await?),
+        Request::DrainNode(ask) => json(nodes::drain(desk, ask).await?),
+        Request::PreviewRemoval(ask) => json(nodes::preview_removal(desk, ask).await?),
+        Request::RemoveNode(ask) => json(nodes::remove(desk, ask).await?),
         Request::ListWatched(_) => json(folders::watched(desk).await?),
         Request::PutFolder(ask) => json(folders::put(desk, ask).await?),
         Request::RemoveFolder(ask) => json(folders::remove(desk, ask).await?),

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use client::{NewFile, Progress};
+use client::{NewFile, Progress, Vault};
 use gloo_timers::callback::Interval;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -33,7 +33,7 @@ pub(super) async fn backup(
         return Ok(BackupSummary { files: 0, bytes: 0, sent_bytes: 0, unreadable });
     }
     let progress = Rc::new(Progress::default());
-    let _reports = report(desk, call, &progress);
+    let _reports = report(desk, call, &vault, &progress);
     let summary = vault.backup(files, &progress).await.map_err(|error| failure::told(&error))?;
     Ok(BackupSummary {
         files: summary.files,
@@ -56,11 +56,12 @@ async fn all_unreadable(files: &[NewFile]) -> Option<Vec<(Vec<String>, String)>>
 }
 
 /// Tells the page how far it is, until it is dropped.
-fn report(desk: &Rc<Desk>, call: CallId, progress: &Rc<Progress>) -> Interval {
-    let (desk, progress) = (desk.clone(), progress.clone());
+fn report(desk: &Rc<Desk>, call: CallId, vault: &Vault, progress: &Rc<Progress>) -> Interval {
+    let (desk, vault, progress) = (desk.clone(), vault.clone(), progress.clone());
     Interval::new(REPORT_MS, move || {
         let now = progress.get();
         let phase = match now.phase {
+            _ if vault.is_waiting() => Phase::Waiting,
             client::Phase::Preparing => Phase::Preparing,
             client::Phase::Transferring => Phase::Transferring,
             client::Phase::Committing | client::Phase::Done => Phase::Committing,

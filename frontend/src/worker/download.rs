@@ -154,5 +154,6 @@ fn stopped() -> Failure {
         advice: "Start the restore again.".to_owned(),
         retryable: true,
         signed_out: false,
+        needs_passphrase: false,
     }
 }

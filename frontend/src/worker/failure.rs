@@ -17,6 +17,7 @@ pub(super) fn told(error: &Error) -> Failure {
         // Once one of the two is out of the way, the same again works.
         retryable: error.is_retryable() || matches!(error, Error::Clash { .. }),
         signed_out: error.code() == Some(ErrorCode::Unauthenticated),
+        needs_passphrase: error.code() == Some(ErrorCode::StepUpRequired),
     }
 }
 
@@ -51,6 +52,7 @@ pub(super) fn locked() -> Failure {
         advice: "Sign in again.".to_owned(),
         retryable: false,
         signed_out: true,
+        needs_passphrase: false,
     }
 }
 
@@ -62,6 +64,7 @@ pub(super) fn no_source() -> Failure {
         advice: "Reload the page: it may have been added on another device just now.".to_owned(),
         retryable: true,
         signed_out: false,
+        needs_passphrase: false,
     }
 }
 
@@ -124,6 +127,7 @@ fn consolation(error: &Error) -> (&'static str, &'static str) {
         Error::ForgedRequest(_) => {
             ("No device was added, and this link is good for nobody now.", "Make another link.")
         }
+        Error::Forgotten(_) => ("All other snapshots are unchanged.", "Restore it from another snapshot."),
         Error::Gone(_) => (UNCHANGED, "Back it up again from where it was."),
         Error::Api { code, .. } => refused(*code),
         _ => (UNCHANGED, "Reload the page and try again."),
@@ -133,6 +137,7 @@ fn consolation(error: &Error) -> (&'static str, &'static str) {
 fn refused(code: ErrorCode) -> (&'static str, &'static str) {
     match code {
         ErrorCode::Unauthenticated => (UNCHANGED, "Sign in again."),
+        ErrorCode::StepUpRequired => (UNCHANGED, "Enter your passphrase when you are asked for it."),
         ErrorCode::WrongCredentials => (
             "Your files are safe, and nothing was changed.",
             "Check the login, the keyboard's language and Caps Lock.",
@@ -143,11 +148,20 @@ fn refused(code: ErrorCode) -> (&'static str, &'static str) {
         ErrorCode::RegistrationClosed => {
             ("No account was made.", "Ask whoever runs this server for an invitation.")
         }
+        ErrorCode::LastCopies => (
+            "The node was not removed.",
+            "Empty it first, and wait until it says Drained; or remove it all the same, and lose what only it has.",
+        ),
         ErrorCode::LoginTaken => ("No account was made.", "Go back and choose another login."),
         ErrorCode::TooManyRequests => (UNCHANGED, "Wait a few minutes, then try again."),
         ErrorCode::InsufficientZones => (
             UNCHANGED,
             "Too few storage nodes are up. Look at the Nodes page, bring them back, and try again.",
+        ),
+        ErrorCode::QuotaExceeded => (
+            UNCHANGED,
+            "Forget snapshots that you do not need, which gives their room back after a day, or ask whoever runs this \
+             server for more.",
         ),
         ErrorCode::Unavailable | ErrorCode::RequestTimeout => (UNCHANGED, "Try again in a moment."),
         _ => (UNCHANGED, "Try again; if it stays so, show this to whoever runs this server."),

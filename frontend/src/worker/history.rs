@@ -17,6 +17,7 @@ const SHOWN_MAX: usize = 1000;
 pub(super) async fn timeline(desk: &Desk, ask: Timeline) -> Result<Vec<Snapshot>, Failure> {
     let (vault, source) = desk.source(ask.source)?;
     vault.refresh().await.map_err(|error| failure::told(&error))?;
+    vault.refresh_kept().await.map_err(|error| failure::told(&error))?;
     let snapshots = vault.snapshots(source).into_iter().rev().map(|info| Snapshot {
         seq: info.seq,
         created_ms: info.created_ms,

@@ -13,11 +13,14 @@ mod failure;
 mod files;
 mod folders;
 mod history;
+mod nodes;
 mod passphrase;
 mod picked;
 mod pins;
 mod platform;
 mod port;
+mod purge;
+mod retention;
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -13,6 +13,9 @@ use crate::failure::Failure;
 
 #[derive(Properties, PartialEq)]
 pub(in crate::app) struct Props {
+    /// Of two dialogs that are open at once, one has another.
+    #[prop_or(AttrValue::Static("dialog"))]
+    pub(in crate::app) id: AttrValue,
     pub(in crate::app) title: AttrValue,
     pub(in crate::app) onclose: Callback<()>,
     pub(in crate::app) children: Html,
@@ -38,13 +41,14 @@ pub(in crate::app) fn Dialog(props: &Props) -> Html {
         });
     }
     let close = props.onclose.reform(|_| ());
+    let title = format!("{}-title", props.id);
     html!(
-        <dialog ref={node} class="pf-v6-c-modal-box tri-dialog" aria-labelledby="dialog-title" data-test="dialog">
+        <dialog ref={node} class="pf-v6-c-modal-box tri-dialog" aria-labelledby={title.clone()} data-test={&props.id}>
             <div class="pf-v6-c-modal-box__close">
                 <Button variant={ButtonVariant::Plain} aria_label="Close" icon={html!({ Icon::Times })} onclick={close} />
             </div>
             <header class="pf-v6-c-modal-box__header">
-                <h2 class="pf-v6-c-modal-box__title" id="dialog-title">{ &props.title }</h2>
+                <h2 class="pf-v6-c-modal-box__title" id={title}>{ &props.title }</h2>
             </header>
             <div class="pf-v6-c-modal-box__body tri-dialog__body">{ props.children.clone() }</div>
             <footer class="pf-v6-c-modal-box__footer">{ props.footer.clone() }</footer>
@@ -76,6 +80,9 @@ pub(in crate::app) struct ConfirmProps {
     /// What the button does, in words.
     pub(in crate::app) verb: AttrValue,
     pub(in crate::app) busy: bool,
+    /// Something must be done before it can be confirmed.
+    #[prop_or_default]
+    pub(in crate::app) is_blocked: bool,
     pub(in crate::app) failure: Option<Failure>,
     pub(in crate::app) onconfirm: Callback<()>,
     pub(in crate::app) onclose: Callback<()>,
@@ -92,7 +99,7 @@ pub(in crate::app) fn Confirm(props: &ConfirmProps) -> Html {
                 variant={ButtonVariant::Danger}
                 label={props.verb.to_string()}
                 loading={props.busy}
-                disabled={props.busy}
+                disabled={props.busy || props.is_blocked}
                 onclick={props.onconfirm.reform(|_| ())}
             />
             <Button variant={ButtonVariant::Link} label="Cancel" onclick={props.onclose.reform(|_| ())} />

@@ -23,6 +23,8 @@ pub(in crate::app) enum Wish {
     Restore(Entry),
     /// Move it to the bin.
     Delete(Entry),
+    /// Delete it for good.
+    Purge(Entry),
 }
 
 #[derive(Properties, PartialEq)]
@@ -176,6 +178,12 @@ fn EntryRow(props: &RowProps) -> Html {
                             onclick={wish(Wish::Delete(entry.clone()))}
                         />
                     }
+                    <Button
+                        variant={ButtonVariant::Plain}
+                        icon={html!({ Icon::Ban })}
+                        aria_label={format!("Delete for good: {}", entry.name)}
+                        onclick={wish(Wish::Purge(entry.clone()))}
+                    />
                 </span>
             </td>
         </tr>

@@ -17,6 +17,10 @@ pub(in crate::app) fn NodeLabel(props: &Props) -> Html {
         NodeState::Suspect => ("Silent", Color::Orange, Icon::ExclamationTriangle),
         NodeState::Down => ("Down", Color::Red, Icon::ExclamationCircle),
         NodeState::ReadOnly => ("Read only", Color::Orange, Icon::Lock),
+        NodeState::Out => ("Out", Color::Red, Icon::ExclamationCircle),
+        NodeState::Draining => ("Draining", Color::Blue, Icon::SyncAlt),
+        NodeState::Drained => ("Drained", Color::Grey, Icon::CheckCircle),
+        NodeState::Gone => ("Removed", Color::Grey, Icon::Lock),
     };
     html!(<Label {label} {color} {icon} />)
 }

@@ -8,7 +8,7 @@ use gloo_events::EventListener;
 use gloo_timers::callback::Timeout;
 use protocol::events::Event;
 use protocol::id::{DeviceId, VaultId};
-use protocol::nodes::NodeStatus;
+use protocol::nodes::{ClusterStatus, NodeStatus};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{EventSource, MessageEvent};
@@ -26,6 +26,8 @@ const REOPEN_MS: u32 = 3_000;
 pub(in crate::app) struct Live {
     /// All nodes, once they are known.
     pub(in crate::app) nodes: Option<Rc<Vec<NodeStatus>>>,
+    /// How the blobs of all are.
+    pub(in crate::app) cluster: ClusterStatus,
     /// When that was, on the page's clock.
     pub(in crate::app) nodes_ms: f64,
     /// The newest commit of each vault that was heard of.
@@ -59,8 +61,9 @@ impl Reducible for Live {
         match change {
             Change::Opened => next.connected = true,
             Change::Lost => next.connected = false,
-            Change::Event(Event::Nodes { nodes }) => {
+            Change::Event(Event::Nodes { nodes, cluster }) => {
                 next.nodes = Some(Rc::new(nodes));
+                next.cluster = cluster;
                 next.nodes_ms = now_ms();
             }
             Change::Event(Event::Head { vault, seq }) => {

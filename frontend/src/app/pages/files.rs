@@ -10,6 +10,7 @@ use crate::app::components::breadcrumbs::Breadcrumbs;
 use crate::app::components::entry_table::{EntryTable, Wish};
 use crate::app::components::failure_alert::FailureAlert;
 use crate::app::components::frame::{PageHead, Section};
+use crate::app::components::purge_dialog::PurgeDialog;
 use crate::app::components::source_chooser::SourceChooser;
 use crate::app::components::undo_toast::{Removal, UndoToast};
 use crate::app::hooks::answer::use_answer;
@@ -58,10 +59,12 @@ pub(in crate::app) fn Files() -> Html {
         folder: folder.clone(),
     });
     let sources = use_answer((), news, |()| Sources {});
-    let bin = use_bin(&session, changed);
+    let bin = use_bin(&session, changed.clone());
+    let purging = use_state(|| None::<Folder>);
 
     let onwish = {
-        let (place, spot, delete) = (place.clone(), spot.clone(), bin.delete.clone());
+        let (place, spot, delete, purging) =
+            (place.clone(), spot.clone(), bin.delete.clone(), purging.clone());
         Callback::from(move |wish| match wish {
             Wish::Open(entry) => place.go(Route::Files, spot.inside(join(&spot.folder, &entry.name))),
             Wish::Restore(entry) => {
@@ -70,6 +73,7 @@ pub(in crate::app) fn Files() -> Html {
                 transfers.restore(Open { moment: spot.moment(), path, folder: is_folder }, entry.name);
             }
             Wish::Delete(entry) => delete.emit(join(&spot.folder, &entry.name)),
+            Wish::Purge(entry) => purging.set(Some(join(&spot.folder, &entry.name))),
         })
     };
     let onchoose = {
@@ -79,6 +83,13 @@ pub(in crate::app) fn Files() -> Html {
     let ongo = {
         let (place, spot) = (place.clone(), spot.clone());
         Callback::from(move |folder| place.go(Route::Files, spot.inside(folder)))
+    };
+    let close = {
+        let purging = purging.clone();
+        Callback::from(move |()| {
+            purging.set(None);
+            changed.emit(());
+        })
     };
     let known = sources.known();
     let top = known.and_then(|sources| find(sources, spot.source)).map(|source| source.name.clone());
@@ -104,6 +115,9 @@ pub(in crate::app) fn Files() -> Html {
                     } else {
                         html!(<EntryTable entries={entries.clone()} deletable={is_uploads} {onwish} />)
                     })
+                }
+                if let Some(path) = &*purging {
+                    <PurgeDialog moment={spot.moment()} path={path.clone()} onclose={close} />
                 }
             </Section>
         </>

@@ -7,6 +7,7 @@ use super::{BackToTimeline, Props};
 use crate::app::browser::exact_moment;
 use crate::app::components::breadcrumbs::Breadcrumbs;
 use crate::app::components::entry_table::{EntryTable, Wish};
+use crate::app::components::purge_dialog::PurgeDialog;
 use crate::app::hooks::answer::use_answer;
 use crate::app::transfers::use_transfers;
 use crate::folder::join;
@@ -17,6 +18,7 @@ use crate::spot::Spot;
 pub(super) fn Browse(props: &Props) -> Html {
     let Props { source, spot, ongo } = props;
     let transfers = use_transfers();
+    let purging = use_state(|| None::<Vec<String>>);
     let listing = use_answer((spot.moment(), spot.folder.clone()), (), |(moment, folder)| List {
         moment: *moment,
         folder: folder.clone(),
@@ -26,7 +28,8 @@ pub(super) fn Browse(props: &Props) -> Html {
     let snapshot = snapshots.into_iter().flatten().find(|snapshot| Some(snapshot.seq) == spot.moment().seq);
     let when = snapshot.map_or_else(String::new, |snapshot| exact_moment(snapshot.created_ms as f64));
     let onwish = {
-        let (spot, ongo, transfers) = (spot.clone(), ongo.clone(), transfers.clone());
+        let (spot, ongo, transfers, purging) =
+            (spot.clone(), ongo.clone(), transfers.clone(), purging.clone());
         Callback::from(move |wish| match wish {
             Wish::Open(entry) => ongo.emit(spot.inside(join(&spot.folder, &entry.name))),
             Wish::Restore(entry) => {
@@ -34,6 +37,7 @@ pub(super) fn Browse(props: &Props) -> Html {
                 let path = join(&spot.folder, &entry.name);
                 transfers.restore(Open { moment: spot.moment(), path, folder: is_folder }, entry.name);
             }
+            Wish::Purge(entry) => purging.set(Some(join(&spot.folder, &entry.name))),
             Wish::Delete(_) => unreachable!("the table offers no deletion here"),
         })
     };
@@ -48,6 +52,10 @@ pub(super) fn Browse(props: &Props) -> Html {
     let step = {
         let (spot, ongo) = (spot.clone(), ongo.clone());
         Callback::from(move |folder| ongo.emit(spot.inside(folder)))
+    };
+    let close = {
+        let purging = purging.clone();
+        Callback::from(move |()| purging.set(None))
     };
     html!(
         <div data-test="moment">
@@ -69,6 +77,9 @@ pub(super) fn Browse(props: &Props) -> Html {
             } else {
                 html!(<EntryTable entries={entries.clone()} {onwish} />)
             }) }
+            if let Some(path) = &*purging {
+                <PurgeDialog moment={spot.moment()} path={path.clone()} onclose={close} />
+            }
         </div>
     )
 }

@@ -2,6 +2,8 @@
 
 mod browse;
 mod compare;
+mod forget;
+mod retention;
 mod timeline;
 
 use patternfly_yew::prelude::*;

@@ -1,4 +1,4 @@
-//! All snapshots of a source, the newest first: open one, or choose two to compare.
+//! All snapshots of a source, the newest first: open one, choose two to compare, forget one, or say how long they are kept.
 
 use std::rc::Rc;
 
@@ -6,6 +6,8 @@ use patternfly_yew::prelude::*;
 use yew::prelude::*;
 
 use super::Props;
+use super::forget::ForgetDialog;
+use super::retention::RetentionDialog;
 use crate::app::browser::exact_moment;
 use crate::app::hooks::answer::use_answer;
 use crate::app::hooks::live::use_live;
@@ -33,7 +35,8 @@ pub(super) fn TimelineView(props: &Props) -> Html {
             </div>
         )
     } else {
-        html!(<Table spot={props.spot.clone()} ongo={props.ongo.clone()} snapshots={snapshots.clone()} />)
+        let again = timeline.again.clone();
+        html!(<Table spot={props.spot.clone()} ongo={props.ongo.clone()} snapshots={snapshots.clone()} {again} />)
     })
 }
 
@@ -42,12 +45,34 @@ struct TableProps {
     spot: Spot,
     ongo: Callback<Spot>,
     snapshots: Rc<Vec<Snapshot>>,
+    /// Reads them again.
+    again: Callback<()>,
+}
+
+/// What a person is about to do.
+#[derive(Clone, PartialEq)]
+enum Doing {
+    Nothing,
+    Forgetting(Snapshot),
+    Retaining,
 }
 
 #[component]
 fn Table(props: &TableProps) -> Html {
     let pair = use_state(Pair::default);
     let rows = use_state(|| ROWS);
+    let doing = use_state(|| Doing::Nothing);
+    let set = |to: Doing| {
+        let doing = doing.clone();
+        Callback::from(move |_: MouseEvent| doing.set(to.clone()))
+    };
+    let close = {
+        let (doing, again) = (doing.clone(), props.again.clone());
+        Callback::from(move |()| {
+            doing.set(Doing::Nothing);
+            again.emit(());
+        })
+    };
     let open = |view: View| {
         let (spot, ongo) = (props.spot.seen(view), props.ongo.clone());
         Callback::from(move |_: MouseEvent| ongo.emit(spot.clone()))
@@ -69,13 +94,16 @@ fn Table(props: &TableProps) -> Html {
         <>
             <div class="tri-page-head tri-section-head">
                 <p role="status">{ pair.hint() }</p>
-                <Button variant={ButtonVariant::Secondary} label="Compare" {disabled} onclick={compare} />
+                <span class="tri-buttons tri-buttons--row">
+                    <Button variant={ButtonVariant::Secondary} label="Compare" {disabled} onclick={compare} />
+                    <Button variant={ButtonVariant::Link} label="How long they are kept" onclick={set(Doing::Retaining)} />
+                </span>
             </div>
             <table class="pf-v6-c-table pf-m-grid-md pf-m-compact" aria-label="Snapshots" data-test="timeline">
                 <thead class="pf-v6-c-table__thead">
                     <tr class="pf-v6-c-table__tr">
                         { for ["Compare", "Made", "Holds", "Change", "By"].map(|name| html!(
-                            <th class="pf-v6-c-table__th" scope="col">{ name }</th>
+                            <th class="pf-v6-c-table__th pf-m-wrap" scope="col">{ name }</th>
                         )) }
                         <th class="pf-v6-c-table__th" scope="col"><span class="pf-v6-screen-reader">{ "Actions" }</span></th>
                     </tr>
@@ -92,6 +120,7 @@ fn Table(props: &TableProps) -> Html {
                                 onmark={mark.clone()}
                                 onopen={open(View::At(snapshot.seq))}
                                 onchanges={before.map(|before| open(View::Between(before.seq, snapshot.seq)))}
+                                onforget={(at > 0).then(|| set(Doing::Forgetting(snapshot.clone())))}
                             />
                         )
                     }) }
@@ -102,6 +131,13 @@ fn Table(props: &TableProps) -> Html {
                     <Button variant={ButtonVariant::Secondary} label="Show older ones" onclick={onmore} />
                 </div>
             }
+            { match &*doing {
+                Doing::Nothing => html!(),
+                Doing::Forgetting(snapshot) => html!(
+                    <ForgetDialog source={props.spot.source} snapshot={snapshot.clone()} onclose={close} />
+                ),
+                Doing::Retaining => html!(<RetentionDialog source={props.spot.source} onclose={close} />),
+            } }
         </>
     )
 }
@@ -115,6 +151,8 @@ struct RowProps {
     onopen: Callback<MouseEvent>,
     /// Shows what changed since the one before.
     onchanges: Option<Callback<MouseEvent>>,
+    /// Asks whether to forget it; none for the newest, which is always kept.
+    onforget: Option<Callback<MouseEvent>>,
 }
 
 #[component]
@@ -161,6 +199,14 @@ fn Row(props: &RowProps) -> Html {
                             label="Changes"
                             aria_label={format!("Changes up to {made}")}
                             onclick={onchanges.clone()}
+                        />
+                    }
+                    if let Some(onforget) = &props.onforget {
+                        <Button
+                            variant={ButtonVariant::Link}
+                            label="Forget"
+                            aria_label={format!("Forget the one of {made}")}
+                            onclick={onforget.clone()}
                         />
                     }
                 </span>
