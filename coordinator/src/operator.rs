@@ -84,7 +84,7 @@ async fn find(conn: &mut PgConnection, id: &NodeId) -> Result<NodeRow, Refused> 
 }
 
 async fn write(conn: &mut PgConnection, node: &NodeRow, intent: Intent) -> Result<(), Refused> {
-    db::liveness::set_intent(conn, node.key, intent, None).await?;
+    db::liveness::set_intent(conn, node.key, intent).await?;
     db::sweeps::begin(conn, Some(node.key)).await?;
     db::repairs::wake(conn).await?;
     Ok(News::Nodes.send(conn).await?)

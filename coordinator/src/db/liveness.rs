@@ -155,31 +155,40 @@ pub async fn change_state(
     Ok(changed.rows_affected() == 1)
 }
 
-/// Writes what is wanted of a node; with a reason if it is drained because its word is not believed.
-pub async fn set_intent(
-    conn: &mut PgConnection,
-    node: NodeKey,
-    intent: Intent,
-    distrust: Option<&str>,
-) -> Result<(), DbError> {
+/// Writes what an operator wants of a node.
+pub async fn set_intent(conn: &mut PgConnection, node: NodeKey, intent: Intent) -> Result<(), DbError> {
     let name = match intent {
         Intent::Serve => "serve",
         Intent::Drain => "drain",
         Intent::Gone => "gone",
     };
     let changed = sqlx::query!(
-        "UPDATE nodes SET intent = $2, drained = false, distrust = $3 WHERE id = $1",
+        "UPDATE nodes SET intent = $2, drained = false, distrust = NULL WHERE id = $1",
         node.0,
-        name,
-        distrust
+        name
     );
     changed_one(&changed.execute(conn).await?, "nodes")
 }
 
-/// A node that is being drained has been emptied.
+/// Drains a node because its word is not believed, unless it was removed.
+pub async fn distrust(conn: &mut PgConnection, node: NodeKey, reason: &str) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE nodes SET intent = 'drain', drained = false, distrust = $2 WHERE id = $1 AND intent <> 'gone'",
+        node.0,
+        reason
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A node that is being drained has been emptied. False if it is not being drained, or if somebody is changing it: who
+/// changes a node holds it and then begins a walk over it, so that the walk's end must not wait for the node.
 pub async fn set_drained(conn: &mut PgConnection, node: NodeKey) -> Result<bool, DbError> {
     let changed = sqlx::query!(
-        "UPDATE nodes SET drained = true WHERE id = $1 AND intent = 'drain' AND NOT drained",
+        "UPDATE nodes SET drained = true
+         WHERE id = (SELECT id FROM nodes WHERE id = $1 AND intent = 'drain' AND NOT drained
+                     FOR NO KEY UPDATE SKIP LOCKED)",
         node.0
     );
     Ok(changed.execute(conn).await?.rows_affected() == 1)

@@ -13,7 +13,6 @@ use crate::db::nodes::NodeRow;
 use crate::db::repairs::Holding;
 use crate::db::{self, DbError, NodeKey};
 use crate::events::News;
-use crate::health::Intent;
 use crate::random;
 use crate::state::{App, commit};
 
@@ -35,11 +34,12 @@ async fn step(app: &App) -> Result<bool, DbError> {
     let nodes: BTreeMap<NodeKey, NodeRow> = nodes.into_iter().map(|node| (node.key, node)).collect();
     let Some(node) = nodes.get(&key).filter(|_| !holdings.is_empty()) else { return Ok(true) };
     let lacking = audit(app, node, &nodes, &holdings).await;
-    let lost: Vec<_> = lacking.iter().map(|blob| (blob.id, blob.generation)).collect();
-    lose(app, node, &lost).await?;
+    // First, so that a crash in between leaves a node that is emptied, and not one that is believed.
     if lacking.len() > upkeep.audit_failures as usize {
         distrust(app, node, lacking.len(), holdings.len()).await?;
     }
+    let lost: Vec<_> = lacking.iter().map(|blob| (blob.id, blob.generation)).collect();
+    lose(app, node, &lost).await?;
     Ok(true)
 }
 
@@ -99,7 +99,7 @@ async fn distrust(app: &App, node: &NodeRow, lacking: usize, asked: usize) -> Re
     let reason = format!("could not prove to have {lacking} of {asked} blobs in an audit");
     tracing::error!(node = %node.id, reason, "a node is not believed any more");
     let mut tx = app.begin().await?;
-    db::liveness::set_intent(&mut tx, node.key, Intent::Drain, Some(&reason)).await?;
+    db::liveness::distrust(&mut tx, node.key, &reason).await?;
     db::sweeps::begin(&mut tx, Some(node.key)).await?;
     News::Nodes.send(&mut tx).await?;
     commit(tx).await

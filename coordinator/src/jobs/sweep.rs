@@ -16,7 +16,10 @@ pub async fn run(app: &App) {
 }
 
 /// One step of a walk that is due. False if none is.
-async fn step(app: &App) -> Result<bool, DbError> {
+///
+/// # Errors
+/// [`DbError`].
+pub async fn step(app: &App) -> Result<bool, DbError> {
     let mut tx = app.begin().await?;
     let Some(sweep) = db::sweeps::claim(&mut tx).await? else {
         db::sweeps::begin_for_drains(&mut tx).await?;
@@ -37,7 +40,8 @@ async fn step(app: &App) -> Result<bool, DbError> {
     Ok(true)
 }
 
-/// A node that is drained, and has nothing that lacks copies elsewhere, may be switched off.
+/// A node that is drained, and has nothing that lacks copies elsewhere, may be switched off. If it is being changed in
+/// this moment, the next walk over it says so.
 async fn end(app: &App, conn: &mut sqlx::PgConnection, sweep: &Sweep) -> Result<(), DbError> {
     db::sweeps::end(conn, sweep, app.settings.upkeep.sweep_period).await?;
     if let Some(node) = sweep.node

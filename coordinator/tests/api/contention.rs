@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use coordinator::db::DbError;
+use coordinator::jobs::sweep;
 use coordinator::random;
+use coordinator::upkeep::Upkeep;
 use futures_util::future::join_all;
 use protocol::envelope::commit::SnapshotFlags;
 use protocol::error::ErrorCode;
@@ -99,4 +101,30 @@ async fn a_coordinator_that_stands_still_in_a_transaction_holds_nobody_up() {
     // It learns of it when it goes on, and may try again.
     let late = sqlx::query("SELECT 1").execute(&mut *standing).await.unwrap_err();
     assert!(DbError::from(late).is_transient());
+}
+
+#[tokio::test]
+async fn a_walk_ends_while_its_node_is_being_changed() {
+    let never = Duration::from_hours(1);
+    let upkeep = Upkeep { repair_period: never, ..Upkeep::default() };
+    let server = Server::start_with(Options { upkeep, ..Options::default() }).await;
+    Node::up(&server, "zone").await;
+    server.sql("UPDATE nodes SET intent = 'drain'").await;
+    server.sql("INSERT INTO sweeps (node_id) SELECT id FROM nodes ON CONFLICT DO NOTHING").await;
+    // Whoever changes a node goes on to begin a walk over it, for which it would wait until the walk ends.
+    let mut changing = server.state.begin().await.unwrap();
+    sqlx::query("SELECT id FROM nodes FOR NO KEY UPDATE").execute(&mut *changing).await.unwrap();
+    let patience = Duration::from_secs(50);
+    let step = tokio::time::timeout(patience, sweep::step(&server.state));
+    step.await.expect("it waits for the node").unwrap();
+    let drained = "SELECT count(*)::text FROM nodes WHERE drained";
+    assert_eq!(server.sql_value(drained).await, "0");
+    changing.rollback().await.unwrap();
+    // Nothing is forgotten: the walk is made again.
+    let again = async {
+        while server.sql_value(drained).await == "0" {
+            sweep::step(&server.state).await.unwrap();
+        }
+    };
+    tokio::time::timeout(patience, again).await.expect("it is never drained");
 }
