@@ -48,6 +48,8 @@ impl Damaged {
 pub(crate) struct DamageList {
     path: PathBuf,
     known: Mutex<Known>,
+    /// Held while a record is put aside, so that one which two threads found damaged is listed once.
+    putting_aside: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -78,7 +80,8 @@ impl DamageList {
                 Err(error) => tracing::error!(%error, path = %path.display(), "a line is not understood"),
             }
         }
-        Ok(Self { path, known: Mutex::new(Known { file, list, reported: 0 }) })
+        let known = Mutex::new(Known { file, list, reported: 0 });
+        Ok(Self { path, known, putting_aside: Mutex::default() })
     }
 
     /// All of them, oldest first.
@@ -86,8 +89,9 @@ impl DamageList {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).list.clone()
     }
 
-    fn add(&self, damaged: Damaged) -> Result<(), StoreError> {
-        let mut line = serde_json::to_vec(&damaged).expect("numbers and an id serialize");
+    /// Writes a line, durably.
+    fn append(&self, damaged: &Damaged) -> Result<(), StoreError> {
+        let mut line = serde_json::to_vec(damaged).expect("numbers and an id serialize");
         line.push(b'\n');
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut append = || {
@@ -96,9 +100,12 @@ impl DamageList {
             // Half a line would spoil the next one.
             written.inspect_err(|_| drop(known.file.set_len(end)))
         };
-        append().map_err(StoreError::file("append to", &self.path))?;
-        known.list.push(damaged);
-        Ok(())
+        append().map_err(StoreError::file("append to", &self.path))
+    }
+
+    /// From now on it is reported.
+    fn add(&self, damaged: Damaged) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).list.push(damaged);
     }
 }
 
@@ -190,8 +197,16 @@ impl Store {
     /// aside: copied to `quarantine/`, listed, and out of the index.
     pub(crate) fn verify(&self, id: &BlobId, at: Location, now_ms: u64) -> Result<Option<Bytes>, StoreError> {
         let bytes = self.read_record(id, at)?;
-        if bytes.is_some() || self.index.get(id)? != Some(at) {
-            return Ok(bytes);
+        if bytes.is_none() {
+            self.put_aside(id, at, now_ms)?;
+        }
+        Ok(bytes)
+    }
+
+    fn put_aside(&self, id: &BlobId, at: Location, now_ms: u64) -> Result<(), StoreError> {
+        let _alone = self.damage.putting_aside.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.index.get(id)? != Some(at) {
+            return Ok(());
         }
         tracing::error!(%id, pack = at.pack, offset = at.offset, "a damaged record; put aside");
         let failed = |source| StoreError::ReadPack { pack: at.pack, source };
@@ -201,9 +216,12 @@ impl Store {
             self.folder.put_aside(&format!("{:08}.pack.{}", at.pack, at.offset), &left)?;
         }
         let Location { pack, offset, len: size, generation } = at;
-        self.damage.add(Damaged { id: *id, size, generation, pack, offset, found_ms: now_ms })?;
+        let damaged = Damaged { id: *id, size, generation, pack, offset, found_ms: now_ms };
+        self.damage.append(&damaged)?;
         self.index.lose(id, at)?;
-        Ok(None)
+        // After it is lost: a report takes what the index has for mended, and never comes back to it.
+        self.damage.add(damaged);
+        Ok(())
     }
 
     fn read_record(&self, id: &BlobId, at: Location) -> Result<Option<Bytes>, StoreError> {

@@ -1,6 +1,7 @@
 //! Finding damage by reading everything, and what becomes of it.
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::{fs, thread};
 
 use protocol::blob_list::{StoredBlob, unpack_stored};
 use protocol::error::ErrorCode;
@@ -185,6 +186,27 @@ async fn damage_is_found_reported_until_it_was_heard_and_mended_by_a_new_copy() 
     assert_eq!(node.put(&blobs[1]).await.status(), 200);
     assert!(node.has(&blobs[1]).await);
     node.stop().await;
+}
+
+#[test]
+fn what_is_found_damaged_while_reports_are_made_is_in_one_of_them() {
+    let blobs = blobs(50);
+    let folder = crashed(&blobs);
+    let store = open(folder.path());
+    for blob in &blobs {
+        damage(folder.path(), blob);
+    }
+    let mut reported = BTreeSet::new();
+    thread::scope(|scope| {
+        let scrubbing = scope.spawn(|| scrub_all(&store, NOW_MS));
+        while !scrubbing.is_finished() {
+            let report = store.damage_report().unwrap();
+            store.damage_reported(&report);
+            reported.extend(report.blobs);
+        }
+    });
+    reported.extend(store.damage_report().unwrap().blobs);
+    assert_eq!(reported.len(), blobs.len());
 }
 
 #[tokio::test]
