@@ -10,6 +10,7 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::error::Error;
+use crate::path::Path;
 
 /// Sizes from here on do not fit the fields of the first zip format.
 const LARGE_FILE_BYTES: u64 = u32::MAX as u64;
@@ -42,7 +43,9 @@ impl Archive {
     }
 
     /// Begins an entry; of a file, its bytes follow.
-    pub(crate) fn begin(&mut self, path: &str, entry: &Entry) -> Result<(), Error> {
+    pub(crate) fn begin(&mut self, path: &Path, entry: &Entry) -> Result<(), Error> {
+        let path = path.to_bytes();
+        let path = String::from_utf8_lossy(&path);
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .unix_permissions(entry.mode)

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crypto::commit::{Body, CommitError, Settings, Snapshot, Source, open_commit};
+use crypto::commit::{Body, CommitError, PurgedPath, Settings, Snapshot, Source, open_commit};
 use crypto::vault::VaultKeys;
 use crypto::{Backend, OpenError};
 use protocol::envelope::EnvelopeHash;
@@ -26,6 +26,15 @@ pub(crate) struct Chain {
     settings: Option<Settings>,
     sources: BTreeMap<SourceId, SourceLog>,
     unreadable: Vec<UnreadableCommit>,
+    purged: Vec<Purged>,
+}
+
+/// What the owner deleted for good.
+#[derive(Clone)]
+struct Purged {
+    /// The commit that says so.
+    seq: u64,
+    at: PurgedPath,
 }
 
 #[derive(Clone, Copy)]
@@ -130,6 +139,14 @@ impl Chain {
         &self.unreadable
     }
 
+    /// Whether a path, or a folder that it is in, was deleted for good after this snapshot. Its bytes may be there all
+    /// the same: if something else needs them, or if they were backed up again.
+    pub(crate) fn was_purged(&self, source: &SourceId, seq: u64, path: &[u8]) -> bool {
+        let has = |above: &[u8]| path.strip_prefix(above).is_some_and(|rest| matches!(rest, [] | [b'/', ..]));
+        let mut later = self.purged.iter().filter(|purged| purged.seq > seq && purged.at.source == *source);
+        later.any(|purged| purged.at.path.is_empty() || has(&purged.at.path))
+    }
+
     /// Verifies the next envelope and takes it in.
     pub(crate) async fn append(
         &mut self,
@@ -215,7 +232,10 @@ impl Chain {
             (Some(source), Some(Body::SourceSettings(settings))) => {
                 self.set_source(source, settings.entry);
             }
-            (_, Some(Body::SourceClosed | Body::Forget | Body::Purge(_))) => {}
+            (_, Some(Body::Purge(purge))) => {
+                self.purged.extend(purge.paths.into_iter().map(|at| Purged { seq: head.seq, at }));
+            }
+            (_, Some(Body::SourceClosed | Body::Forget)) => {}
             (source, _) => {
                 self.unreadable.push(UnreadableCommit { seq: head.seq, source, device: head.device });
             }

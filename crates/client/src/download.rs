@@ -1,6 +1,6 @@
 //! Downloads: the bytes of one file, or of many as one archive.
 
-use ::backup::Node;
+use ::backup::{Entry, Node};
 use async_stream::try_stream;
 use futures_util::stream::{LocalBoxStream, Stream, StreamExt as _, TryStreamExt as _};
 
@@ -41,7 +41,7 @@ impl Vault {
     ) -> Result<FileDownload, Error> {
         let path = Path::parse(path)?;
         let snapshot = snapshot.into();
-        let reading = self.reading(snapshot)?;
+        let reading = self.reading(snapshot, &[Path::default()])?;
         let root = self.root(snapshot)?.ok_or_else(|| Error::NotFound(path.to_string()))?;
         let entry = self.entry(&root, &path).await?;
         let Node::File { size, .. } = entry.node else { return Err(Error::NotFound(path.to_string())) };
@@ -68,7 +68,8 @@ impl Vault {
         Ok(FileDownload { name, size, stream: stream.boxed_local() })
     }
 
-    /// Restores files and folders of a snapshot as one zip archive; the root's path stands for all of it.
+    /// Restores files and folders of a snapshot as one zip archive; the root's path stands for all of it. What was
+    /// deleted for good is left out.
     ///
     /// # Errors
     /// [`Error::NotFound`] if one of them is not there; in the stream as [`Vault::open_file`].
@@ -78,10 +79,11 @@ impl Vault {
         paths: &[Vec<N>],
     ) -> Result<FolderDownload, Error> {
         let snapshot = snapshot.into();
-        let reading = self.reading(snapshot)?;
+        let paths = paths.iter().map(|path| Path::parse(path)).collect::<Result<Vec<_>, _>>()?;
+        let reading = self.reading(snapshot, &paths)?;
         let mut entries = Vec::new();
-        for path in paths {
-            entries.extend(self.selected(snapshot, &Path::parse(path)?).await?);
+        for path in &paths {
+            entries.extend(self.selected(snapshot, path).await?);
         }
         let name = match &entries[..] {
             [only] => format!("{}.zip", String::from_utf8_lossy(only.name.as_bytes())),
@@ -92,14 +94,24 @@ impl Vault {
         let mut parts = self.clone().explained(reading, parts).boxed_local();
         let stream = try_stream! {
             let mut archive = Archive::new();
+            // A file begins with its first bytes, so that one whose bytes are deleted for good can be left out.
+            let mut file: Option<(Path, Box<Entry>)> = None;
             while let Some(part) = parts.try_next().await? {
                 match part {
-                    Part::Begin { path, entry } => {
-                        archive.begin(&String::from_utf8_lossy(&path.to_bytes()), &entry)?;
+                    Part::Begin { path, entry } if matches!(entry.node, Node::File { .. }) => {
+                        file = Some((path, entry));
                     }
-                    Part::Data(data) => archive.write(&data)?,
+                    Part::Begin { path, entry } => archive.begin(&path, &entry)?,
+                    Part::Failed(Error::Purged(_)) if file.take().is_some() => {}
                     Part::Failed(error) => Err(error)?,
-                    Part::Kept(_) | Part::End => {}
+                    Part::Data(_) | Part::Kept(_) | Part::End => {
+                        if let Some((path, entry)) = file.take() {
+                            archive.begin(&path, &entry)?;
+                        }
+                        if let Part::Data(data) = part {
+                            archive.write(&data)?;
+                        }
+                    }
                 }
                 let bytes = archive.take();
                 if !bytes.is_empty() {
@@ -110,23 +122,27 @@ impl Vault {
         };
         Ok(FolderDownload { name, stream: stream.boxed_local() })
     }
-    /// The same parts up to the first failure, which says what it means.
+
+    /// The same parts, of which those that failed say what it means.
     fn explained(
         self,
         reading: Option<Reading>,
         parts: impl Stream<Item = Result<Part, Error>>,
     ) -> impl Stream<Item = Result<Part, Error>> {
+        let mut file = None;
         parts.then(move |part| {
-            let vault = self.clone();
+            if let Ok(Part::Begin { path, .. }) = &part {
+                file = Some(path.clone());
+            }
+            let (vault, reading, file) = (self.clone(), reading.clone(), file.clone());
             async move {
-                let error = match part {
-                    Ok(Part::Failed(error)) | Err(error) => error,
-                    part => return part,
-                };
-                Err(match reading {
-                    Some(reading) => vault.explain(reading, error).await,
-                    None => error,
-                })
+                match (part, reading) {
+                    (Ok(Part::Failed(error)), Some(reading)) => {
+                        Ok(Part::Failed(vault.explain(&reading, file.as_ref(), error).await))
+                    }
+                    (Err(error), Some(reading)) => Err(vault.explain(&reading, None, error).await),
+                    (part, _) => part,
+                }
             }
         })
     }

@@ -78,6 +78,9 @@ pub enum Error {
     /// The snapshot was forgotten while it was read, and what no other needs of it is deleted.
     #[error("snapshot {0} was forgotten meanwhile, and this part of it is deleted")]
     Forgotten(u64),
+    /// Its owner took it out of all history.
+    #[error("{0} was deleted for good")]
+    Purged(String),
     /// The vault holds these blobs no more, or too few copies of them: they are to be sent again.
     #[error("{} parts of the data are not in the vault any more, or have too few copies", .0.len())]
     Gone(Vec<BlobId>),

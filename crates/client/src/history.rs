@@ -1,9 +1,12 @@
 //! The snapshots of a vault's sources, and how one of them is named.
 
+use std::rc::Rc;
+
 use protocol::id::{BlobId, DeviceId, SourceId};
 
 use crate::chain::{LoggedSnapshot, UnreadableCommit};
 use crate::error::Error;
+use crate::path::Path;
 use crate::vault::Vault;
 
 /// A snapshot of a source. A source alone stands for its newest.
@@ -65,23 +68,41 @@ impl Vault {
         self.chain().unreadable().to_vec()
     }
 
-    /// Why something of a snapshot cannot be read: it may be gone on purpose.
-    pub(crate) async fn explain(&self, snapshot: Reading, error: Error) -> Error {
+    /// Why something of a snapshot cannot be read: it may be gone on purpose. `path` is that of the file, if it is one,
+    /// and begins with the name of what is read.
+    pub(crate) async fn explain(&self, reading: &Reading, path: Option<&Path>, error: Error) -> Error {
         if !error.is_unreadable() {
             return error;
         }
         // Whoever cannot ask knows no more than before.
         let asked = self.refresh_kept().await;
-        let is_kept = self.is_kept(&snapshot.source, snapshot.seq);
-        if asked.is_ok() && !is_kept { Error::Forgotten(snapshot.seq) } else { error }
+        if asked.is_ok() && !self.is_kept(&reading.source, reading.seq) {
+            return Error::Forgotten(reading.seq);
+        }
+        if let Err(stop @ Error::Untrusted(_)) = self.refresh().await {
+            return stop;
+        }
+        match path {
+            Some(path) if self.was_purged(reading, path) => Error::Purged(path.to_string()),
+            _ => error,
+        }
     }
 
-    /// The snapshot that a reference stands for now; `None` for the newest of a source that has none.
+    fn was_purged(&self, reading: &Reading, path: &Path) -> bool {
+        let chain = self.chain();
+        let mut places = reading.folders.iter().map(|folder| folder.join(path).to_bytes());
+        places.any(|place| chain.was_purged(&reading.source, reading.seq, &place))
+    }
+
+    /// What is read of the snapshot that a reference stands for now; `None` for the newest of a source that has none.
     ///
     /// # Errors
     /// As [`Self::root`].
-    pub(crate) fn reading(&self, snapshot: SnapshotRef) -> Result<Option<Reading>, Error> {
-        Ok(self.resolve(snapshot)?.map(|(seq, _)| Reading { source: snapshot.source, seq }))
+    pub(crate) fn reading(&self, snapshot: SnapshotRef, paths: &[Path]) -> Result<Option<Reading>, Error> {
+        let mut folders: Vec<_> = paths.iter().map(Path::parent).collect();
+        folders.dedup();
+        let source = snapshot.source;
+        Ok(self.resolve(snapshot)?.map(|(seq, _)| Reading { source, seq, folders: folders.into() }))
     }
 
     /// The tree of a snapshot; `None` for the newest of a source that has none.
@@ -108,11 +129,13 @@ impl Vault {
     }
 }
 
-/// A snapshot that is being read.
-#[derive(Clone, Copy)]
+/// What is being read of a snapshot.
+#[derive(Clone)]
 pub(crate) struct Reading {
     source: SourceId,
     seq: u64,
+    /// Those that what is read is in, each once.
+    folders: Rc<[Path]>,
 }
 
 pub(crate) fn info(logged: &LoggedSnapshot) -> SnapshotInfo {

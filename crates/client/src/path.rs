@@ -35,6 +35,16 @@ impl Path {
         self.0.is_empty()
     }
 
+    /// The folder that it is in; the root's is the root.
+    pub(crate) fn parent(&self) -> Self {
+        Self(self.split().map_or(Vec::new(), |(parents, _)| parents.to_vec()))
+    }
+
+    /// The path that is `beneath` this one.
+    pub(crate) fn join(&self, beneath: &Self) -> Self {
+        Self([&self.0[..], &beneath.0].concat())
+    }
+
     /// The directories above, and the entry's own name; `None` for the root.
     pub(crate) fn split(&self) -> Option<(&[Name], &Name)> {
         let (name, parents) = self.0.split_last()?;

@@ -110,8 +110,9 @@ impl Vault {
         sink: Rc<dyn RestoreSink>,
     ) -> Result<RestoreSummary, Error> {
         let snapshot = snapshot.into();
-        let reading = self.reading(snapshot)?;
-        let entries = self.selected(snapshot, &Path::parse(path)?).await?;
+        let path = Path::parse(path)?;
+        let reading = self.reading(snapshot, std::slice::from_ref(&path))?;
+        let entries = self.selected(snapshot, &path).await?;
         // Of no snapshot there is nothing to restore.
         let Some(reading) = reading else { return Ok(RestoreSummary::default()) };
         let skipped = Rc::new(Cell::new(0));
@@ -120,7 +121,7 @@ impl Vault {
         let missing = without_present(entries, sink.clone(), skipped.clone());
         let mut restore = Restore {
             vault: self.clone(),
-            reading,
+            reading: reading.clone(),
             sink,
             directories: Vec::new(),
             file: None,
@@ -128,7 +129,7 @@ impl Vault {
         };
         match restore.take_all(contents(fetcher, missing)).await {
             Ok(()) => Ok(RestoreSummary { skipped: skipped.get(), ..restore.summary }),
-            Err(error) => Err(self.explain(reading, error).await),
+            Err(error) => Err(self.explain(&reading, None, error).await),
         }
     }
 }
@@ -226,7 +227,7 @@ impl Restore {
                         return Some((path, *entry).into());
                     }
                 }
-                let error = self.vault.explain(self.reading, error).await;
+                let error = self.vault.explain(&self.reading, Some(&path), error).await;
                 self.fail(&path, &error.to_string());
             }
             Part::End => {

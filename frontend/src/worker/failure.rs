@@ -128,6 +128,7 @@ fn consolation(error: &Error) -> (&'static str, &'static str) {
             ("No device was added, and this link is good for nobody now.", "Make another link.")
         }
         Error::Forgotten(_) => ("All other snapshots are unchanged.", "Restore it from another snapshot."),
+        Error::Purged(_) => ("All else is unchanged.", "It is in no snapshot any more."),
         Error::Gone(_) => (UNCHANGED, "Back it up again from where it was."),
         Error::Api { code, .. } => refused(*code),
         _ => (UNCHANGED, "Reload the page and try again."),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use client::{Account, At, Error, Path, PurgeTarget, SnapshotRef, TreeChange, TreeEdits, Vault};
+use futures_util::TryStreamExt as _;
 use protocol::error::ErrorCode;
 use protocol::id::SourceId;
 use testkit::cluster::Cluster;
@@ -58,7 +59,13 @@ async fn the_bytes_leave_the_nodes_and_everything_else_stays() {
         assert!(restore(&vault, before, name).await.expect("restores") == *content, "{name}");
     }
     let error = restore(&vault, before, "a/secret").await.expect_err("it is gone");
-    assert!(matches!(error, Error::Unreadable(_)), "{error}");
+    assert_eq!(error.to_string(), "/a/secret was deleted for good");
+    // An archive of all of it has what there is.
+    let archive = vault.open_zip(before, &[path("a"), path("b")]).await.expect("opens");
+    let archive: Vec<u8> = archive.stream.try_concat().await.expect("downloads");
+    let archive = zip::ZipArchive::new(std::io::Cursor::new(archive)).expect("an archive");
+    let names: BTreeSet<_> = archive.file_names().map(|name| name.expect("a name").into_owned()).collect();
+    assert_eq!(names, ["a/", "a/twin", "b"].map(str::to_owned).into());
     // Once more takes nothing else, and the same bytes may come again.
     assert_eq!(vault.plan_purge(&secret_file).await.expect("plans").blobs, BTreeSet::new());
     back_up(&vault, &files[..1]).await.expect("backs up");
@@ -89,9 +96,9 @@ async fn what_is_in_the_uploads_is_deleted_there_first() {
     vault.purge_planned(&all, &plan).await.expect("deletes for good");
     assert!(matches!(restore(&vault, uploads, "a/file").await, Err(Error::NotFound(_))));
     for seq in seqs {
-        let error = Device::default().open(&cluster).await;
-        let error = restore(&error, in_snapshot(uploads, seq), "a/file").await.expect_err("it is gone");
-        assert!(matches!(error, Error::Unreadable(_)), "{error}");
+        let vault = Device::default().open(&cluster).await;
+        let error = restore(&vault, in_snapshot(uploads, seq), "a/file").await.expect_err("it is gone");
+        assert!(matches!(error, Error::Purged(_)), "{error}");
     }
     // What is part of its folder goes with the snapshots that have it.
     let tiny = purge_of(uploads, "tiny");
