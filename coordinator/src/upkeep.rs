@@ -22,6 +22,10 @@ pub struct Upkeep {
     /// Groups of blobs that a storage node sends or gets at a time for repair; last copies are not held up by it.
     #[arg(long, env = "TRIPLICATE_REPAIR_GROUPS", value_name = "COUNT", default_value_t = 2)]
     pub repair_groups: usize,
+    /// Part of its time, in percent, that a storage node is kept busy by repairs; last copies are not held up by it.
+    #[arg(long, env = "TRIPLICATE_REPAIR_PERCENT", value_name = "PERCENT", default_value_t = 25,
+          value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub repair_percent: u32,
     /// Seconds until a repair that failed is tried again; twice that the next time, up to ten minutes.
     #[arg(long, env = "TRIPLICATE_REPAIR_RETRY", value_name = "SECONDS", value_parser = seconds, default_value = "5")]
     pub repair_retry: Duration,
@@ -48,11 +52,19 @@ pub struct Upkeep {
 
 /// No repair waits longer for its next attempt.
 const RETRY_MAX: Duration = Duration::from_mins(10);
+/// No node rests longer after a repair, so that what is claimed with it is done before another coordinator takes it over.
+const REST_MAX: Duration = Duration::from_secs(2);
 
 impl Upkeep {
     /// How long a repair that failed waits.
     pub fn backoff(&self) -> Backoff {
         Backoff { first: self.repair_retry, most: RETRY_MAX.max(self.repair_retry) }
+    }
+
+    /// How long a node is left alone that was busy with a repair for so long.
+    pub fn rest_after(&self, busy: Duration) -> Duration {
+        let percent = self.repair_percent.clamp(1, 100);
+        (busy * (100 - percent) / percent).min(REST_MAX)
     }
 }
 
@@ -63,6 +75,7 @@ impl Default for Upkeep {
             repair_period: Duration::from_secs(1),
             repair_lease: Duration::from_mins(5),
             repair_groups: 2,
+            repair_percent: 25,
             repair_retry: Duration::from_secs(5),
             sweep_period: Duration::from_hours(6),
             inventory_period: Duration::from_hours(24),
@@ -92,6 +105,16 @@ mod tests {
     struct Line {
         #[command(flatten)]
         upkeep: Upkeep,
+    }
+
+    #[test]
+    fn a_node_rests_after_a_repair_for_the_part_of_its_time_that_is_the_clients() {
+        let rest = |repair_percent, busy_ms| {
+            let upkeep = Upkeep { repair_percent, ..Upkeep::default() };
+            upkeep.rest_after(Duration::from_millis(busy_ms)).as_millis()
+        };
+        assert_eq!((rest(25, 100), rest(50, 100), rest(100, 100)), (300, 100, 0));
+        assert_eq!(rest(1, 60_000), REST_MAX.as_millis());
     }
 
     #[test]

@@ -20,7 +20,10 @@ use crate::state::{App, commit};
 /// Copies one group.
 pub(super) async fn run(batch: &Batch<'_>, copying: &Copying<'_>) -> Result<(), DbError> {
     let involved = copying.destinations.iter().chain([&copying.source]).map(|node| node.key);
-    let _hands = batch.hands(involved).await;
+    batch.with_hands(involved, copy(batch, copying)).await
+}
+
+async fn copy(batch: &Batch<'_>, copying: &Copying<'_>) -> Result<(), DbError> {
     let blobs: Vec<StoredBlob> = copying.blobs.iter().map(|planned| planned.blob).collect();
     let pulls = copying.destinations.iter().map(|to| pull(batch.app, to, copying.source, &blobs));
     let pulled = join_all(pulls).await;

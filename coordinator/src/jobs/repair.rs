@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use protocol::id::GroupId;
 use protocol::limits::REPLICAS_MAX;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::{copy, repeat, trim};
 use crate::db::blobs::PlannedBlob;
@@ -73,19 +74,24 @@ impl Batch<'_> {
         commit(tx).await
     }
 
-    /// Waits until these nodes have a hand free; all who wait take them in the same order.
-    pub(super) async fn hands(
+    /// Works with these nodes as soon as all have a hand free, and lets them rest afterwards, so that they have time
+    /// for clients. All who wait take hands in the same order.
+    pub(super) async fn with_hands<T>(
         &self,
         nodes: impl Iterator<Item = NodeKey>,
-    ) -> Vec<tokio::sync::SemaphorePermit<'_>> {
-        let Some(slots) = &self.slots else { return Vec::new() };
+        work: impl Future<Output = T>,
+    ) -> T {
+        let Some(slots) = &self.slots else { return work.await };
         let mut keys: Vec<_> = nodes.collect();
         keys.sort_unstable();
         let mut permits = Vec::new();
         for slot in keys.iter().filter_map(|key| slots.get(key)) {
             permits.push(slot.acquire().await.expect("slots are never closed"));
         }
-        permits
+        let began = Instant::now();
+        let done = work.await;
+        tokio::time::sleep(self.app.settings.upkeep.rest_after(began.elapsed())).await;
+        done
     }
 }
 

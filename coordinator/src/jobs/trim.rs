@@ -14,7 +14,10 @@ use crate::state::commit;
 /// Takes one group's copies from a node.
 pub(super) async fn run(batch: &Batch<'_>, trimming: &Trimming<'_>) -> Result<(), DbError> {
     let involved = trimming.keepers.iter().chain([&trimming.node]).map(|node| node.key);
-    let _hands = batch.hands(involved).await;
+    batch.with_hands(involved, trim(batch, trimming)).await
+}
+
+async fn trim(batch: &Batch<'_>, trimming: &Trimming<'_>) -> Result<(), DbError> {
     let mut proven = Vec::new();
     let mut doubtful = Vec::new();
     for (blob, agree) in trimming.blobs.iter().zip(agreements(batch, trimming).await) {
