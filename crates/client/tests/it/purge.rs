@@ -164,7 +164,7 @@ async fn a_list_too_long_for_one_request_is_sent_ahead() {
     let before = in_snapshot(folder, first);
     assert!(restore(&vault, before, "kept").await.expect("restores") == noise(0, 1100));
     let error = restore(&vault, before, &format!("many/{MANY}")).await.expect_err("it is gone");
-    assert!(matches!(error, Error::Unreadable(_)), "{error}");
+    assert!(matches!(error, Error::Purged(_)), "{error}");
 }
 
 /// A session in which the passphrase was proven long ago.
