@@ -74,14 +74,18 @@ fn consequences(goes: &RemovalResponse) -> Html {
             (AlertType::Danger, format!("{parts} on this node alone and would be lost for ever."))
         }
     };
-    let single = words::count(goes.single, "part", "parts");
     html!(
         <div data-test="goes">
             <Alert inline=true r#type={tone} {title}>
                 if goes.lost > 0 {
-                    <p>{ "Files and snapshots that need them cannot be restored any more. Empty the node first, or wait \
+                    <p>{ "Files and snapshots that need it cannot be restored any more. Empty the node first, or wait \
                           until the other nodes are back, and nothing is lost." }</p>
-                    <p>{ format!("Then in one place alone, until they are copied again: {single}.") }</p>
+                    if goes.single > 0 {
+                        <p>
+                            { words::count(goes.single, "other part is", "other parts are") }
+                            { " then in one place alone, until they are copied again." }
+                        </p>
+                    }
                 }
             </Alert>
         </div>
