@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use configuration::Secret;
 use server::clock::Clock;
 use server::grants::GrantIssuer;
 use server::metrics::{self, Readers};
@@ -49,7 +50,8 @@ pub async fn serve(config: Serve) -> anyhow::Result<()> {
 /// # Errors
 /// What is missing.
 pub async fn prepare(config: Serve) -> anyhow::Result<AppState> {
-    let options: PgConnectOptions = config.database_url.parse().context("the database's URL")?;
+    let options: PgConnectOptions =
+        config.database_url.require("database_url")?.expose().parse().context("the database's URL")?;
     let idle_ms = config.transaction_idle.as_millis();
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
@@ -60,7 +62,7 @@ pub async fn prepare(config: Serve) -> anyhow::Result<AppState> {
     sqlx::migrate!("../migrations").run(&pool).await.context("cannot migrate the database")?;
     let secrets = Secrets::open(&config.data)?;
     offer_tokens(&pool, &secrets, &config.public_url).await?;
-    let readers = Readers::open(config.metrics.metrics_token_file.as_deref())?;
+    let readers = Readers::new(config.metrics.metrics_token.read()?.as_ref().map(Secret::expose));
     let nodes = NodeClient::new(&secrets.signing_key, Clock::System, config.upkeep.node_answer)
         .context("cannot set up calls to storage nodes")?;
     Ok(Arc::new(App {

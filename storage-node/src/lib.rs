@@ -28,7 +28,7 @@ use server::clock::Clock;
 use server::serve::{ReaderLimits, ServeLimits, serve};
 use tokio::net::TcpListener;
 
-pub use config::{Config, Limits};
+pub use config::{Config, Limits, PROGRAM};
 use identity::Identity;
 use state::Node;
 use store::Store;

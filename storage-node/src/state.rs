@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use configuration::Secret;
 use protocol::blob_list::StoredBlob;
 use protocol::error::ErrorCode;
 use protocol::grant::Grant;
@@ -61,7 +62,7 @@ impl Node {
         if let Some(known) = Cluster::load(&directory_path(&config), identity.node())? {
             cluster.set(known);
         }
-        let readers = Readers::open(config.metrics_token_file.as_deref())?;
+        let readers = Readers::new(config.metrics_token.read()?.as_ref().map(Secret::expose));
         let meters = Meters::new(readers, clock.now_ms());
         store.observe_syncs(meters.syncs());
         let limits = &config.limits;

@@ -195,7 +195,7 @@ impl Cluster {
     /// Starts a coordinator, for the first time or again.
     pub fn spawn_coordinator(&mut self, place: usize) {
         let mut command = Command::new(program::path("triplicate-coordinator"));
-        command.arg("serve").args(["--database-url", &self.database.url()]);
+        command.arg("serve").env("TRIPLICATE_DATABASE_URL", self.database.url());
         self.coordinators[place].tell(&mut command, &self.origin);
         command.envs(self.environment.iter().copied());
         let name = if place == 0 { "coordinator".to_owned() } else { format!("coordinator-{}", place + 1) };
@@ -214,7 +214,7 @@ impl Cluster {
         let mut command = Command::new(program::path("triplicate-node"));
         self.nodes[node].tell(&mut command, &self.node_url(node));
         command.args(["--coordinator", coordinator, "--zone", &format!("zone-{}", node + 1)]);
-        command.arg("--join-token-file").arg(self.coordinator_folder().join("join-token"));
+        command.env("TRIPLICATE_JOIN_TOKEN_FILE", self.coordinator_folder().join("join-token"));
         command.envs(self.environment.iter().copied());
         self.nodes[node].process = Some(program::start(&command, &self.log(&format!("node-{}", node + 1))));
     }

@@ -7,11 +7,13 @@ pub mod disk;
 pub mod long;
 pub mod network;
 pub mod postgres;
+mod private;
 pub mod program;
 pub mod prometheus;
 pub mod proxy;
 mod wait;
 
+pub use private::write_private;
 pub use supervise::{
     net::{free_port, free_ports},
     process::{Process, Signal},

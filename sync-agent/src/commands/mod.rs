@@ -92,8 +92,8 @@ impl Context {
         };
         Ok(Self {
             state: StateDir::open(&state)?,
-            config: Rc::new(Config::load(global.config.as_deref())?),
-            config_file: global.config.as_deref().map(absolute).transpose()?,
+            config: Rc::new(global.config.clone()),
+            config_file: global.config.named_file.as_deref().map(absolute).transpose()?,
             output: Output { json: global.json, quiet: global.quiet },
         })
     }
@@ -156,7 +156,7 @@ impl Context {
     /// Without a running agent: is one until the answer is there.
     async fn answer(&self, request: Request, mut on_reply: impl FnMut(&Reply)) -> anyhow::Result<Reply> {
         let _lock = self.state.lock()?;
-        let store = keys::load(&self.state, self.config.keyring).await?;
+        let store = keys::load(&self.state, &self.config).await?;
         let parts = self.open(&store).await?;
         let (questions, asked) = mpsc::unbounded_channel();
         let (replies, mut answers) = mpsc::unbounded_channel();

@@ -35,7 +35,7 @@ impl Plan<'_> {
     pub(super) fn coordinator(&self, database_url: &str) -> Result<Server> {
         let port = self.options.port;
         let mut command = Command::new(self.programs.join("triplicate-coordinator"));
-        command.args(["serve", "--database-url", database_url]);
+        command.arg("serve").env("TRIPLICATE_DATABASE_URL", database_url);
         command.args(["--listen", &format!("127.0.0.1:{port}")]);
         command.args(["--public-url", &format!("http://localhost:{port}")]);
         command.arg("--data").arg(self.data.path().join("coordinator"));
@@ -57,7 +57,7 @@ impl Plan<'_> {
         command.args(["--public-url", &format!("http://localhost:{port}")]);
         command.args(["--coordinator", &format!("http://localhost:{coordinator}")]);
         command.args(["--zone", &format!("zone-{number}")]);
-        command.arg("--join-token-file").arg(self.data.path().join("coordinator/join-token"));
+        command.env("TRIPLICATE_JOIN_TOKEN_FILE", self.data.path().join("coordinator/join-token"));
         Server::start(name, Some(port), command, self.data)
     }
 

@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use configuration::SecretSource;
 use coordinator::audit_log::AuditLogBounds;
 use coordinator::config::{Registration, Serve};
 use coordinator::garbage::Reclaim;
@@ -86,7 +87,7 @@ impl Server {
         let listen = listener.local_addr().unwrap();
         let origin = format!("http://localhost:{}", listen.port());
         let config = Serve {
-            database_url: database.url(),
+            database_url: SecretSource::value(database.url()),
             transaction_idle: options.transaction_idle.unwrap_or(Duration::from_mins(1)),
             listen,
             public_url: origin.clone(),
