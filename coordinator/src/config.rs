@@ -8,6 +8,7 @@ use axum::http::HeaderName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use configuration::{Program, SecretOption, SecretSource};
 use protocol::limits::{SOURCE_OVERDUE_SECONDS, STEP_UP_SECONDS};
+use server::tls::TlsOptions;
 
 use crate::audit_log::AuditLogBounds;
 use crate::cli::{AuditCommand, ClusterCommand, GcCommand, NodeCommand, UserCommand};
@@ -134,6 +135,9 @@ pub struct Serve {
     /// How long what concerns security is remembered.
     #[command(flatten)]
     pub audit_log: AuditLogBounds,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsOptions,
     /// How metrics are told.
     #[command(flatten)]
     pub metrics: MetricsOptions,

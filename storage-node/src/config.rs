@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use configuration::{Program, SecretOption, SecretSource, Settings};
 use server::telemetry::LogFormat;
+use server::tls::TlsOptions;
 
 use crate::store::{GroupLimits, Reserve, StoreOptions};
 
@@ -61,6 +62,10 @@ pub struct Config {
     /// See [`SECRETS`].
     #[arg(skip)]
     pub metrics_token: SecretSource,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsOptions,
+    /// The constants.
     #[command(flatten)]
     pub limits: Limits,
 }

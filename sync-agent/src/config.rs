@@ -110,6 +110,9 @@ pub struct Config {
         value_name = "ADDRESS"
     )]
     pub metrics_listen: Option<SocketAddr>,
+    /// A file with certificates, in PEM, that are trusted beside the system's
+    #[arg(long, env = "TRIPLICATE_TLS_CA", global = true, hide_short_help = true, value_name = "FILE")]
+    pub tls_ca: Option<PathBuf>,
     /// See [`SECRETS`].
     #[arg(skip)]
     pub store_key: SecretSource,

@@ -1,5 +1,6 @@
 //! How the coordinator is configured, by the program itself.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -21,7 +22,7 @@ impl Configured {
         path
     }
 
-    fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_triplicate-coordinator"));
         let own = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TRIPLICATE_"));
         for (name, _) in own {
@@ -39,7 +40,7 @@ impl Configured {
     ) -> (Option<i32>, String, String) {
         let file = self.write("coordinator.toml", toml);
         let arguments = [&["--config", file.to_str().unwrap(), "config", "check"], flags].concat();
-        let output = self.run(&arguments, environment);
+        let output = Self::run(&arguments, environment);
         let [printed, told] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
         (output.status.code(), printed, told)
     }
@@ -47,7 +48,7 @@ impl Configured {
 
 #[test]
 fn the_documented_options_are_those_of_the_program() {
-    let output = Configured::new().run(&["config", "example"], &[]);
+    let output = Configured::run(&["config", "example"], &[]);
     assert!(output.status.success());
     let printed = String::from_utf8(output.stdout).unwrap();
     assert_eq!(
@@ -113,7 +114,7 @@ fn what_is_wrong_or_missing_is_told_and_ends_with_2() {
         assert_eq!(code, Some(2), "{told}");
         assert!(told.contains("coordinator.toml") && told.contains(expected), "{told}");
     }
-    let output = configured.run(&["node", "list", "--config", "/nowhere/file.toml"], &[]);
+    let output = Configured::run(&["node", "list", "--config", "/nowhere/file.toml"], &[]);
     assert_eq!(output.status.code(), Some(2), "a file that was named must be there");
 }
 
@@ -130,13 +131,14 @@ fn a_variable_that_is_no_option_is_mentioned() {
 #[test]
 fn secrets_are_no_flags_and_every_command_takes_them_from_the_file() {
     let configured = Configured::new();
-    let flag = configured.run(&["node", "list", "--database-url", "postgres://nobody@localhost:1/none"], &[]);
+    let flag =
+        Configured::run(&["node", "list", "--database-url", "postgres://nobody@localhost:1/none"], &[]);
     assert_eq!(flag.status.code(), Some(2), "others would see it in the process list");
     let url = configured.write("url", "postgres://nobody@localhost:1/none");
     let toml = format!("database_url_file = '{}'\nreplicas = 2\nlisten = '127.0.0.1:1'", url.display());
     let file = configured.write("coordinator.toml", &toml);
     let listed = |environment: &[(&str, &str)]| {
-        let output = configured.run(&["--config", file.to_str().unwrap(), "node", "list"], environment);
+        let output = Configured::run(&["--config", file.to_str().unwrap(), "node", "list"], environment);
         String::from_utf8(output.stderr).unwrap()
     };
     assert!(listed(&[]).contains("cannot connect to the database"));
@@ -146,7 +148,6 @@ fn secrets_are_no_flags_and_every_command_takes_them_from_the_file() {
     assert!(
         listed(&both).contains("TRIPLICATE_DATABASE_URL and TRIPLICATE_DATABASE_URL_COMMAND are both set")
     );
-    use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(&url, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(listed(&[]).contains("others may read it: chmod 600"));
 }

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use client::{Client, DeviceStore, Patience};
+use tls::Roots;
 use tokio::sync::mpsc;
 
 use crate::cli::{Global, Verb};
@@ -103,7 +104,11 @@ impl Context {
     /// # Errors
     /// If what was verified before cannot be read.
     pub fn client(&self, origin: &str) -> anyhow::Result<Client> {
-        Ok(Client::new(origin, Rc::new(Native::new(self.state.pin())?)))
+        Ok(Client::trusting(origin, Rc::new(Native::new(self.state.pin())?), &self.roots()?))
+    }
+
+    fn roots(&self) -> anyhow::Result<Roots> {
+        Ok(Roots::with(self.config.tls_ca.as_deref())?)
     }
 
     /// Signs in as the device and opens its vault.

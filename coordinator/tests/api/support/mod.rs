@@ -31,8 +31,10 @@ use protocol::limits::{SOURCE_OVERDUE_SECONDS, STEP_UP_SECONDS};
 use protocol::routes::Route;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
+use server::tls::TlsOptions;
 use testkit::TempDir;
 use testkit::postgres::Database;
+use tls::Roots;
 use tokio::net::TcpListener;
 
 pub(crate) use cluster::{Cluster, content, id_of, soon, stored};
@@ -102,14 +104,15 @@ impl Server {
             upkeep: options.upkeep,
             rebalance: options.rebalance,
             reclaim: options.reclaim,
+            tls: TlsOptions::default(),
             metrics: options.metrics,
             audit_log: options.audit_log,
             log: "info".into(),
             log_json: false,
         };
         let state = start::prepare(config).await.unwrap();
-        tokio::spawn(start::run(state.clone(), listener, std::future::pending()));
-        let http = Client::builder().timeout(REQUEST).no_proxy().build().unwrap();
+        tokio::spawn(start::run(state.clone(), listener, None, std::future::pending()));
+        let http = tls::http(&Roots::default()).timeout(REQUEST).no_proxy().build().unwrap();
         Self { state, origin, folder, http, database }
     }
 
@@ -166,7 +169,8 @@ impl Server {
         values: &[&dyn std::fmt::Display],
     ) -> RequestBuilder {
         let address = std::net::IpAddr::from(address);
-        let http = Client::builder().timeout(REQUEST).no_proxy().local_address(address).build().unwrap();
+        let http =
+            tls::http(&Roots::default()).timeout(REQUEST).no_proxy().local_address(address).build().unwrap();
         http.request(route.method.parse().unwrap(), format!("{}{}", self.origin, route.fill(values)))
     }
 

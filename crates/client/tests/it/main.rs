@@ -21,5 +21,6 @@ mod rebalance;
 mod request_ids;
 mod restore;
 mod settings;
+mod tls;
 mod trust;
 mod upkeep;

@@ -136,7 +136,7 @@ impl Node {
 
     async fn at(coordinator: &Coordinator, port: u16, folder: Arc<TempDir>, running: Running) -> Self {
         let url = format!("http://127.0.0.1:{port}");
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let http = testkit::http();
         wait_until("the node answers", async || {
             http.get(format!("{url}{}", routes::LIVEZ.path)).send().await.is_ok()
         })
