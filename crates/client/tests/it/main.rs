@@ -13,6 +13,7 @@ mod hostile;
 mod messages;
 mod native;
 mod network;
+mod nginx;
 mod outages;
 #[path = "../support/platform.rs"]
 mod platform;
