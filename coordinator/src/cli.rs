@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use configuration::SecretSource;
 use protocol::id::NodeId;
 use protocol::limits::COUNTED_BLOBS_MAX;
 use protocol::nodes::{ClusterStatus, NodeStatus};
@@ -24,12 +25,9 @@ pub use audit::{AuditCommand, audit};
 pub use gc::{GcCommand, gc};
 pub use user::{UserCommand, user};
 
-/// Which database, and how to answer.
-#[derive(Debug, Clone, Args)]
+/// How to answer.
+#[derive(Debug, Clone, Copy, Args)]
 pub struct Access {
-    /// PostgreSQL, like postgres://user@host/database.
-    #[arg(long, env = "TRIPLICATE_DATABASE_URL", hide_env_values = true)]
-    pub database_url: String,
     /// Answer as JSON.
     #[arg(long)]
     pub json: bool,
@@ -105,20 +103,20 @@ pub enum ClusterCommand {
 ///
 /// # Errors
 /// What is wrong, for the operator.
-pub async fn node(command: NodeCommand) -> anyhow::Result<String> {
+pub async fn node(command: NodeCommand, database: &SecretSource) -> anyhow::Result<String> {
     match command {
         NodeCommand::List { access } => {
-            let nodes = db::nodes::list_statuses(&mut connect(&access).await?).await?;
+            let nodes = db::nodes::list_statuses(&mut connect(database).await?).await?;
             if access.json { to_json(&nodes) } else { Ok(table(&nodes)) }
         }
-        NodeCommand::Drain { node, access } => change(&node, &access, Intent::Drain).await,
-        NodeCommand::Undrain { node, access } => change(&node, &access, Intent::Serve).await,
+        NodeCommand::Drain { node, access } => change(&node, access, database, Intent::Drain).await,
+        NodeCommand::Undrain { node, access } => change(&node, access, database, Intent::Serve).await,
         NodeCommand::Remove { node, force, access } => {
-            let mut conn = connect(&access).await?;
+            let mut conn = connect(database).await?;
             let mut tx = conn.begin().await?;
             let id = find(&mut tx, &node).await?;
             operator::remove(&mut tx, &id, force, Actor::default()).await?;
-            finish(tx, &access, id, "removed").await
+            finish(tx, access, id, "removed").await
         }
         NodeCommand::JoinToken { data, json } => {
             let token = Secrets::open(&data)?.join_token()?;
@@ -131,18 +129,24 @@ pub async fn node(command: NodeCommand) -> anyhow::Result<String> {
 ///
 /// # Errors
 /// What is wrong, for the operator.
-pub async fn cluster(command: ClusterCommand) -> anyhow::Result<String> {
+pub async fn cluster(command: ClusterCommand, database: &SecretSource) -> anyhow::Result<String> {
     let ClusterCommand::Status { replicas, timings, access } = command;
-    let status = operator::status(&mut connect(&access).await?, replicas, timings).await?;
+    let status = operator::status(&mut connect(database).await?, replicas, timings).await?;
     if access.json { to_json(&status) } else { Ok(sentences(&status)) }
 }
 
-async fn connect(access: &Access) -> anyhow::Result<PgConnection> {
-    PgConnection::connect(&access.database_url).await.context("cannot connect to the database")
+async fn connect(database: &SecretSource) -> anyhow::Result<PgConnection> {
+    let url = database.require("database_url")?;
+    PgConnection::connect(url.expose()).await.context("cannot connect to the database")
 }
 
-async fn change(node: &Named, access: &Access, intent: Intent) -> anyhow::Result<String> {
-    let mut conn = connect(access).await?;
+async fn change(
+    node: &Named,
+    access: Access,
+    database: &SecretSource,
+    intent: Intent,
+) -> anyhow::Result<String> {
+    let mut conn = connect(database).await?;
     let mut tx = conn.begin().await?;
     let id = find(&mut tx, node).await?;
     operator::change(&mut tx, &id, intent, Actor::default()).await?;
@@ -152,7 +156,7 @@ async fn change(node: &Named, access: &Access, intent: Intent) -> anyhow::Result
 
 async fn finish(
     tx: Transaction<'_, Postgres>,
-    access: &Access,
+    access: Access,
     node: NodeId,
     done: &str,
 ) -> anyhow::Result<String> {

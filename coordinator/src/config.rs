@@ -1,4 +1,4 @@
-//! The command line. Every option is also an environment variable.
+//! The command line. Every option is also an environment variable, and a key of the configuration's file.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use axum::http::HeaderName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use configuration::{Program, SecretOption, SecretSource};
 use protocol::limits::{SOURCE_OVERDUE_SECONDS, STEP_UP_SECONDS};
+use server::tls::TlsOptions;
 
 use crate::audit_log::AuditLogBounds;
 use crate::cli::{AuditCommand, ClusterCommand, GcCommand, NodeCommand, UserCommand};
@@ -16,8 +18,25 @@ use crate::metrics::MetricsOptions;
 use crate::rebalance::Rebalance;
 use crate::upkeep::{Upkeep, seconds};
 
+/// What is configured, and no option because it is secret.
+const SECRETS: &[SecretOption] = &[
+    SecretOption {
+        name: "database_url",
+        help: "PostgreSQL, like postgres://user@host/database.",
+        is_required: true,
+    },
+    SecretOption {
+        name: "metrics_token",
+        help: "What whoever reads `/metrics` must send; without it, only programs on this machine may.",
+        is_required: false,
+    },
+];
+
+/// What is particular to this program's configuration.
+pub const PROGRAM: Program = Program { secrets: SECRETS, usual_file: None };
+
 /// Keeps metadata, placement and health of a Triplicate cluster, and serves its web app.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "triplicate-coordinator", version)]
 pub struct Cli {
     /// What to do.
@@ -26,7 +45,7 @@ pub struct Cli {
 }
 
 /// What the program can do.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub enum Command {
     /// Migrate the database and serve.
     Serve(Box<Serve>),
@@ -63,11 +82,11 @@ pub enum Command {
 }
 
 /// How to serve.
-#[derive(Debug, Clone, Args)]
+#[derive(Clone, Args)]
 pub struct Serve {
-    /// PostgreSQL, like postgres://user@host/database.
-    #[arg(long, env = "TRIPLICATE_DATABASE_URL", hide_env_values = true)]
-    pub database_url: String,
+    /// See [`SECRETS`].
+    #[arg(skip)]
+    pub database_url: SecretSource,
     /// Seconds for which a transaction may wait for this program: then the database ends it and gives its locks up, so
     /// that a coordinator that stands still holds nobody up.
     #[arg(long, env = "TRIPLICATE_TRANSACTION_IDLE", value_name = "SECONDS", value_parser = seconds,
@@ -116,6 +135,9 @@ pub struct Serve {
     /// How long what concerns security is remembered.
     #[command(flatten)]
     pub audit_log: AuditLogBounds,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsOptions,
     /// How metrics are told.
     #[command(flatten)]
     pub metrics: MetricsOptions,

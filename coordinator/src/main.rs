@@ -1,22 +1,25 @@
 //! The program: reads the command line and does what it says; serves until it is told to stop.
 
-use clap::Parser as _;
-use coordinator::config::{Cli, Command};
+use coordinator::config::{Cli, Command, PROGRAM};
 use coordinator::{cli, start};
 use server::telemetry::{self, LogFormat};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
-        Command::Serve(config) => {
+    let (cli, settings) = configuration::parse::<Cli>(&PROGRAM);
+    let database = settings.secret("database_url");
+    match cli.command {
+        Command::Serve(mut config) => {
+            config.database_url = database;
+            config.metrics.metrics_token = settings.secret("metrics_token");
             telemetry::start(&config.log, if config.log_json { LogFormat::Json } else { LogFormat::Text })?;
             start::serve(*config).await
         }
-        Command::Node { command } => print(&cli::node(command).await?),
-        Command::Cluster { command } => print(&cli::cluster(command).await?),
-        Command::User { command } => print(&cli::user(command).await?),
-        Command::Audit { command } => print(&cli::audit(command).await?),
-        Command::Gc { command } => print(&cli::gc(command).await?),
+        Command::Node { command } => print(&cli::node(command, &database).await?),
+        Command::Cluster { command } => print(&cli::cluster(command, &database).await?),
+        Command::User { command } => print(&cli::user(command, &database).await?),
+        Command::Audit { command } => print(&cli::audit(command, &database).await?),
+        Command::Gc { command } => print(&cli::gc(command, &database).await?),
     }
 }
 

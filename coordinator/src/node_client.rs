@@ -26,6 +26,7 @@ use serde::de::DeserializeOwned;
 use server::clock::Clock;
 use server::grants::GrantIssuer;
 use server::request_id;
+use tls::Roots;
 
 use crate::db::nodes::NodeRow;
 use crate::random;
@@ -98,16 +99,18 @@ pub struct NodeClient {
 }
 
 impl NodeClient {
-    /// `answer` is how long a node may take to answer, beside the time for the bytes themselves.
+    /// `answer` is how long a node may take to answer, beside the time for the bytes themselves; `roots` say which nodes
+    /// are taken for who they say they are.
     ///
     /// # Errors
     /// [`reqwest::Error`] if the system has no means to connect.
-    pub fn new(key: &SigningKey, clock: Clock, answer: Duration) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT)
-            .redirect(Policy::none())
-            .no_proxy()
-            .build()?;
+    pub fn new(
+        key: &SigningKey,
+        clock: Clock,
+        answer: Duration,
+        roots: &Roots,
+    ) -> Result<Self, reqwest::Error> {
+        let http = tls::http(roots).connect_timeout(CONNECT).redirect(Policy::none()).no_proxy().build()?;
         Ok(Self { http, grants: GrantIssuer::new(key), clock, answer })
     }
 

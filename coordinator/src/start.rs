@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use configuration::Secret;
 use server::clock::Clock;
 use server::grants::GrantIssuer;
 use server::metrics::{self, Readers};
 use server::serve::ServeLimits;
+use server::tls::Acceptor;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -38,9 +40,10 @@ pub async fn serve(config: Serve) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let tls = config.tls.acceptor()?;
     let state = prepare(config).await?;
     tracing::info!(url = %state.settings.public_url, "ready");
-    run(state, listener, server::shutdown::requested()).await;
+    run(state, listener, tls, server::shutdown::requested()).await;
     Ok(())
 }
 
@@ -49,7 +52,8 @@ pub async fn serve(config: Serve) -> anyhow::Result<()> {
 /// # Errors
 /// What is missing.
 pub async fn prepare(config: Serve) -> anyhow::Result<AppState> {
-    let options: PgConnectOptions = config.database_url.parse().context("the database's URL")?;
+    let options: PgConnectOptions =
+        config.database_url.require("database_url")?.expose().parse().context("the database's URL")?;
     let idle_ms = config.transaction_idle.as_millis();
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
@@ -60,9 +64,10 @@ pub async fn prepare(config: Serve) -> anyhow::Result<AppState> {
     sqlx::migrate!("../migrations").run(&pool).await.context("cannot migrate the database")?;
     let secrets = Secrets::open(&config.data)?;
     offer_tokens(&pool, &secrets, &config.public_url).await?;
-    let readers = Readers::open(config.metrics.metrics_token_file.as_deref())?;
-    let nodes = NodeClient::new(&secrets.signing_key, Clock::System, config.upkeep.node_answer)
-        .context("cannot set up calls to storage nodes")?;
+    let readers = Readers::new(config.metrics.metrics_token.read()?.as_ref().map(Secret::expose));
+    let nodes =
+        NodeClient::new(&secrets.signing_key, Clock::System, config.upkeep.node_answer, &config.tls.roots()?)
+            .context("cannot set up calls to storage nodes")?;
     Ok(Arc::new(App {
         grants: GrantIssuer::new(&secrets.signing_key),
         nodes,
@@ -89,8 +94,13 @@ pub async fn prepare(config: Serve) -> anyhow::Result<AppState> {
     }))
 }
 
-/// Runs jobs and serves until `stop` completes.
-pub async fn run(state: AppState, listener: TcpListener, stop: impl Future<Output = ()>) {
+/// Runs jobs and serves, by TLS if there is an acceptor, until `stop` completes.
+pub async fn run(
+    state: AppState,
+    listener: TcpListener,
+    tls: Option<Acceptor>,
+    stop: impl Future<Output = ()>,
+) {
     let jobs = tokio::spawn({
         let app = state.clone();
         async move {
@@ -114,7 +124,7 @@ pub async fn run(state: AppState, listener: TcpListener, stop: impl Future<Outpu
         state.stop.cancel();
     };
     let tidying = tokio::spawn(metrics::tidy(state.meters.registry.clone()));
-    server::serve::serve(listener, router(state.clone()), ServeLimits::default(), stop).await;
+    server::serve::serve(listener, tls, router(state.clone()), ServeLimits::default(), stop).await;
     tidying.abort();
     if let Err(error) = jobs.await {
         tracing::error!(%error, "a job ended badly");

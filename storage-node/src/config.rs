@@ -1,15 +1,35 @@
-//! The command line, which is also the environment: every option has a `TRIPLICATE_` variable.
+//! The command line. Every option is also an environment variable, and a key of the configuration's file.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use configuration::{Program, SecretOption, SecretSource, Settings};
 use server::telemetry::LogFormat;
+use server::tls::TlsOptions;
 
 use crate::store::{GroupLimits, Reserve, StoreOptions};
 
+/// What is configured, and no option because it is secret.
+const SECRETS: &[SecretOption] = &[
+    SecretOption {
+        name: "join_token",
+        help: "Lets the node join; needed for the first start, and for the coordinator to learn of changes to URL, \
+               zone or machine. The coordinator's folder has it in the file join-token.",
+        is_required: false,
+    },
+    SecretOption {
+        name: "metrics_token",
+        help: "What whoever reads `/metrics` must send; without it, only programs on this machine may.",
+        is_required: false,
+    },
+];
+
+/// What is particular to this program's configuration.
+pub const PROGRAM: Program = Program { secrets: SECRETS, usual_file: None };
+
 /// Keeps encrypted blobs for a Triplicate cluster.
-#[derive(Debug, Clone, clap::Parser)]
+#[derive(Clone, clap::Parser)]
 #[command(name = "triplicate-node", version)]
 pub struct Config {
     /// The folder of this node's store and identity
@@ -27,10 +47,9 @@ pub struct Config {
     /// What fails together with this node: a disk, host, rack or site
     #[arg(long, env = "TRIPLICATE_ZONE")]
     pub zone: String,
-    /// A file with the join token; needed for the first start, and for the coordinator to learn of changes to URL, zone
-    /// or machine
-    #[arg(long, env = "TRIPLICATE_JOIN_TOKEN_FILE")]
-    pub join_token_file: Option<PathBuf>,
+    /// See [`SECRETS`].
+    #[arg(skip)]
+    pub join_token: SecretSource,
     /// The machine's name, if not the system's own
     #[arg(long, env = "TRIPLICATE_MACHINE")]
     pub machine: Option<String>,
@@ -40,9 +59,13 @@ pub struct Config {
     /// Log lines as JSON
     #[arg(long, env = "TRIPLICATE_LOG_JSON")]
     pub log_json: bool,
-    /// A file with the token that whoever reads `/metrics` must send; without one, only programs on this machine may
-    #[arg(long, env = "TRIPLICATE_METRICS_TOKEN_FILE")]
-    pub metrics_token_file: Option<PathBuf>,
+    /// See [`SECRETS`].
+    #[arg(skip)]
+    pub metrics_token: SecretSource,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsOptions,
+    /// The constants.
     #[command(flatten)]
     pub limits: Limits,
 }
@@ -125,6 +148,16 @@ pub struct Limits {
 }
 
 impl Config {
+    /// Reads the configuration of this process, or ends it with what is wrong.
+    pub fn read() -> Self {
+        let (config, settings): (Self, Settings) = configuration::parse(&PROGRAM);
+        Self {
+            join_token: settings.secret("join_token"),
+            metrics_token: settings.secret("metrics_token"),
+            ..config
+        }
+    }
+
     /// How log lines are written.
     pub fn log_format(&self) -> LogFormat {
         if self.log_json { LogFormat::Json } else { LogFormat::Text }

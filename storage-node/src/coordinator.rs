@@ -12,6 +12,7 @@ use reqwest::redirect::Policy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use server::request_id;
+use tls::Roots;
 
 use crate::identity::{Identity, random};
 
@@ -34,9 +35,8 @@ pub(crate) struct Coordinator {
 
 impl Coordinator {
     /// `url` without a slash at the end.
-    pub(crate) fn new(url: String) -> anyhow::Result<Self> {
-        let client =
-            reqwest::Client::builder().timeout(TIMEOUT).redirect(Policy::none()).no_proxy().build()?;
+    pub(crate) fn new(url: String, roots: &Roots) -> anyhow::Result<Self> {
+        let client = tls::http(roots).timeout(TIMEOUT).redirect(Policy::none()).no_proxy().build()?;
         Ok(Self { client, url })
     }
 

@@ -22,7 +22,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(10);
 
 /// Runs for as long as the node does.
 pub(crate) async fn keep_in_touch(node: Arc<Node>) {
-    let coordinator = match Coordinator::new(node.config.coordinator.clone()) {
+    let coordinator = match Coordinator::new(node.config.coordinator.clone(), &node.roots) {
         Ok(coordinator) => coordinator,
         Err(error) => return tracing::error!("cannot make an HTTP client: {error:#}"),
     };

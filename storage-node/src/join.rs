@@ -1,9 +1,6 @@
 //! Becoming a member of the cluster: at each start that has a join token, so that the coordinator learns what changed,
 //! and whenever it does not know this node.
 
-use std::fs;
-
-use anyhow::Context as _;
 use protocol::nodes::{JOIN_ORIGIN, JoinRequest, JoinResponse, Medium};
 use protocol::routes::coordinator::JOIN;
 
@@ -13,7 +10,7 @@ use crate::state::Node;
 
 /// Whether there is a token to join with.
 pub(crate) fn is_possible(node: &Node) -> bool {
-    node.config.join_token_file.is_some()
+    node.config.join_token.is_set()
 }
 
 /// Whether the coordinator must be told who this node is before heartbeats mean anything to it.
@@ -27,10 +24,9 @@ pub(crate) fn is_needed(node: &Node) -> bool {
 /// Joins once; the caller tries again after a failure.
 pub(crate) async fn join(node: &Node, coordinator: &Coordinator) -> anyhow::Result<()> {
     let config = &node.config;
-    let path = config.join_token_file.as_ref().context("joining needs --join-token-file")?;
-    let token = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let token = config.join_token.require("join_token")?;
     let request = JoinRequest {
-        join_token: token.trim().to_owned(),
+        join_token: token.expose().to_owned(),
         node: node.id(),
         public_key: node.identity.public_key(),
         url: config.public_url.clone(),

@@ -28,7 +28,7 @@ use server::clock::Clock;
 use server::serve::{ReaderLimits, ServeLimits, serve};
 use tokio::net::TcpListener;
 
-pub use config::{Config, Limits};
+pub use config::{Config, Limits, PROGRAM};
 use identity::Identity;
 use state::Node;
 use store::Store;
@@ -50,12 +50,13 @@ pub async fn run(config: Config, clock: Clock, stop: impl Future<Output = ()>) -
 
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
+    let tls = config.tls.acceptor()?;
     let limits = serve_limits(&config.limits);
     let node = Arc::new(Node::new(config, clock, identity, store)?);
     let upkeep = Upkeep::start(&node)?;
     let heartbeats = tokio::spawn(heartbeat::keep_in_touch(Arc::clone(&node)));
     let tidying = tokio::spawn(server::metrics::tidy(Arc::clone(&node.meters.registry)));
-    serve(listener, router::router(&node), limits, stop).await;
+    serve(listener, tls, router::router(&node), limits, stop).await;
     heartbeats.abort();
     tidying.abort();
 

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use server::clock::Clock;
 use server::{shutdown, telemetry};
@@ -10,7 +9,7 @@ use storage_node::Config;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let config = Config::parse();
+    let config = Config::read();
     if let Err(error) = telemetry::start(&config.log, config.log_format()) {
         return fail(&error.into());
     }

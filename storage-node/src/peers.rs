@@ -9,6 +9,7 @@ use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use server::request_id;
+use tls::Roots;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Less than nodes keep an idle connection, so that none is used that the other side is about to close.
@@ -23,9 +24,9 @@ pub(crate) struct Peers {
 
 impl Peers {
     /// `own_url` is the one that this node is configured to be reached at.
-    pub(crate) fn new(own_url: &str) -> reqwest::Result<Self> {
+    pub(crate) fn new(own_url: &str, roots: &Roots) -> reqwest::Result<Self> {
         let private_allowed = Url::parse(own_url).is_ok_and(|url| is_private(&url));
-        let mut builder = reqwest::Client::builder()
+        let mut builder = tls::http(roots)
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .redirect(Policy::none())

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use configuration::Secret;
 use protocol::blob_list::StoredBlob;
 use protocol::error::ErrorCode;
 use protocol::grant::Grant;
@@ -15,6 +16,7 @@ use protocol::receipt::Receipt;
 use server::clock::Clock;
 use server::error::ApiError;
 use server::metrics::Readers;
+use tls::Roots;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tracing::Instrument as _;
@@ -33,6 +35,8 @@ const DAY_MS: u64 = 24 * 3_600_000;
 /// A running node.
 pub(crate) struct Node {
     pub(crate) config: Config,
+    /// Whom it trusts where it calls others.
+    pub(crate) roots: Roots,
     pub(crate) clock: Clock,
     pub(crate) identity: Identity,
     pub(crate) store: Store,
@@ -61,7 +65,8 @@ impl Node {
         if let Some(known) = Cluster::load(&directory_path(&config), identity.node())? {
             cluster.set(known);
         }
-        let readers = Readers::open(config.metrics_token_file.as_deref())?;
+        let roots = config.tls.roots()?;
+        let readers = Readers::new(config.metrics_token.read()?.as_ref().map(Secret::expose));
         let meters = Meters::new(readers, clock.now_ms());
         store.observe_syncs(meters.syncs());
         let limits = &config.limits;
@@ -69,11 +74,12 @@ impl Node {
         Ok(Self {
             gate: Gate { budgets, refusals: RefusalCounts::default() },
             meters,
-            peers: Peers::new(&config.public_url).context("cannot make an HTTP client")?,
+            peers: Peers::new(&config.public_url, &roots).context("cannot make an HTTP client")?,
             memory: Arc::new(Semaphore::new(limits.in_flight_bytes as usize)),
             requests: Arc::new(Semaphore::new(limits.requests_max)),
             state: Mutex::new(None),
             config,
+            roots,
             clock,
             identity,
             store,

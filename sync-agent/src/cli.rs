@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands;
+use crate::config::Config;
 
 /// Backs folders up to Triplicate as they change
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "triplicate-agent", version)]
 pub struct Cli {
     /// What holds for every verb
@@ -19,14 +20,11 @@ pub struct Cli {
 }
 
 /// What holds for every verb.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 pub struct Global {
     /// The folder of keys and index [default: $XDG_STATE_HOME/triplicate]
     #[arg(long, env = "TRIPLICATE_STATE", global = true)]
     pub state: Option<PathBuf>,
-    /// The configuration [default: $XDG_CONFIG_HOME/triplicate/agent.toml]
-    #[arg(long, env = "TRIPLICATE_CONFIG", global = true)]
-    pub config: Option<PathBuf>,
     /// Which events are logged
     #[arg(long, env = "TRIPLICATE_LOG", default_value = "warn,sync_agent=info", global = true)]
     pub log: String,
@@ -36,6 +34,9 @@ pub struct Global {
     /// Print no progress
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// What holds as long as the agent runs
+    #[command(flatten)]
+    pub config: Config,
 }
 
 /// What to do.

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use configuration::SecretError;
 use crypto::Backend;
 use crypto::Salt;
 use crypto::device::{DeviceStore, StoreError};
@@ -10,13 +11,10 @@ use crypto::seal::DeviceStoreKey;
 use protocol::id::DeviceId;
 use zeroize::Zeroizing;
 
-use crate::config::{ConfigError, Keyring, secret};
+use crate::config::{Config, Keyring};
 use crate::keyring::{self, KeyringError};
 use crate::platform::random;
 use crate::state::{StateDir, StateError, read_file, replace_file};
-
-/// Names a key that is kept elsewhere: 64 hex digits.
-pub const KEY_VARIABLE: &str = "TRIPLICATE_STORE_KEY";
 
 /// The keys cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +23,7 @@ pub enum KeysError {
     #[error("this machine is not enrolled yet: run `triplicate-agent enroll`")]
     NotEnrolled,
     /// The key of the seal is missing.
-    #[error("the key of {} is missing: neither {KEY_VARIABLE} nor the keyring nor {} has it", .0.keys().display(), .0.seal_key().display())]
+    #[error("the key of {} is missing: neither TRIPLICATE_STORE_KEY nor the keyring nor {} has it", .0.keys().display(), .0.seal_key().display())]
     NoKey(StateDir),
     /// It may be in the keyring, which does not say.
     #[error("the key of {} cannot be had from the keyring", path.display())]
@@ -48,19 +46,19 @@ pub enum KeysError {
     /// The disk.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The environment.
+    /// The key that is kept elsewhere.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Secret(#[from] SecretError),
 }
 
 /// Opens the device's keys.
 ///
 /// # Errors
 /// [`KeysError::NotEnrolled`] where there are none.
-pub async fn load(state: &StateDir, keyring: Keyring) -> Result<DeviceStore, KeysError> {
+pub async fn load(state: &StateDir, config: &Config) -> Result<DeviceStore, KeysError> {
     let file = read_file(&state.keys())?.ok_or(KeysError::NotEnrolled)?;
     let device = DeviceStore::device_of(&file)?;
-    let key = existing_key(state, device, keyring).await?.ok_or_else(|| KeysError::NoKey(state.clone()))?;
+    let key = existing_key(state, device, config).await?.ok_or_else(|| KeysError::NoKey(state.clone()))?;
     Ok(DeviceStore::open(&Backend::rust_crypto(), &key, &file).await?)
 }
 
@@ -70,15 +68,15 @@ pub fn are_there(state: &StateDir) -> bool {
 }
 
 /// Seals and writes the device's keys.
-pub async fn save(state: &StateDir, store: &DeviceStore, keyring: Keyring) -> Result<(), KeysError> {
+pub async fn save(state: &StateDir, store: &DeviceStore, config: &Config) -> Result<(), KeysError> {
     // One that is in use stays in use: should this be cut off, the old file still opens.
-    let kept = match (given_key(state)?, keyring) {
+    let kept = match (given_key(state, config)?, config.keyring) {
         (None, Keyring::Auto) => keyring::get(store.device).await.ok().flatten().map(|hex| decode(&hex)),
         (given, _) => given.map(Ok),
     };
     let key = match kept {
         Some(key) => key?,
-        None => make_key(state, store.device, keyring).await?,
+        None => make_key(state, store.device, config.keyring).await?,
     };
     let sealed = store.seal(&Backend::rust_crypto(), &key, Salt::from_random(random())).await?;
     Ok(replace_file(&state.keys(), &sealed)?)
@@ -87,9 +85,9 @@ pub async fn save(state: &StateDir, store: &DeviceStore, keyring: Keyring) -> Re
 async fn existing_key(
     state: &StateDir,
     device: DeviceId,
-    keyring: Keyring,
+    config: &Config,
 ) -> Result<Option<DeviceStoreKey>, KeysError> {
-    let key = match (given_key(state)?, keyring) {
+    let key = match (given_key(state, config)?, config.keyring) {
         (None, Keyring::Auto) => keyring::get(device).await,
         (key, _) => return Ok(key),
     };
@@ -97,10 +95,10 @@ async fn existing_key(
     hex.map(|hex| decode(&hex)).transpose()
 }
 
-/// The key from the environment or from its file.
-fn given_key(state: &StateDir) -> Result<Option<DeviceStoreKey>, KeysError> {
-    if let Some(hex) = secret(KEY_VARIABLE)? {
-        return decode(&hex).map(Some);
+/// The key that whoever starts the agent brings, or else that of the file.
+fn given_key(state: &StateDir, config: &Config) -> Result<Option<DeviceStoreKey>, KeysError> {
+    if let Some(hex) = config.store_key.read()? {
+        return decode(hex.expose()).map(Some);
     }
     match read_file(&state.seal_key())? {
         Some(bytes) => decode(&Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())).map(Some),

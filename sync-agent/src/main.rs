@@ -4,9 +4,9 @@ use std::ops::RangeInclusive;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
-use clap::Parser as _;
 use sync_agent::cli::{Cli, Global};
 use sync_agent::commands::{Context, Failure, dispatch};
+use sync_agent::config;
 use sync_agent::exit::Exit;
 use sync_agent::output::Output;
 use tokio::runtime::Builder;
@@ -18,7 +18,7 @@ const BLOCKING_THREADS_PER_CPU: usize = 2;
 const BLOCKING_THREADS: RangeInclusive<usize> = 4..=16;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = config::read();
     let output = Output { json: cli.global.json, quiet: cli.global.quiet };
     let exit = match run(cli) {
         Ok(exit) => exit,

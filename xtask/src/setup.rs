@@ -1,6 +1,6 @@
 //! Installs what is missing, and only that. Debian packages are the one thing that leaves the checkout.
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::geteuid;
@@ -26,7 +26,7 @@ const FOR_RUNNING: [Package; 4] = [
     Package { name: "npm", is_present: || has("npm") },
 ];
 
-const FOR_TESTING: [Package; 9] = [
+const FOR_TESTING: [Package; 10] = [
     Package { name: "chromium", is_present: || has("chromium") },
     Package { name: "chromium-driver", is_present: || has("chromedriver") },
     Package { name: "dbus-bin", is_present: || has("dbus-send") },
@@ -34,6 +34,7 @@ const FOR_TESTING: [Package; 9] = [
     Package { name: "faketime", is_present: || has("faketime") },
     Package { name: "gnome-keyring", is_present: || has("gnome-keyring-daemon") },
     Package { name: "nftables", is_present: || has("nft") },
+    Package { name: "nginx", is_present: || has("nginx") || Path::new("/usr/sbin/nginx").exists() },
     Package { name: "tcpdump", is_present: || has("tcpdump") },
     Package { name: "python3-venv", is_present: has_python_venv },
 ];

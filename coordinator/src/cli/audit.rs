@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use configuration::SecretSource;
 use protocol::audit_log::AuditEntry;
 use time::OffsetDateTime;
 
@@ -27,9 +28,9 @@ pub enum AuditCommand {
 ///
 /// # Errors
 /// What is wrong, for the operator.
-pub async fn audit(command: AuditCommand) -> anyhow::Result<String> {
+pub async fn audit(command: AuditCommand, database: &SecretSource) -> anyhow::Result<String> {
     let AuditCommand::List { before, access } = command;
-    let entries = db::audit_log::list(&mut connect(&access).await?, before).await?;
+    let entries = db::audit_log::list(&mut connect(database).await?, before).await?;
     if access.json { to_json(&entries) } else { table(&entries) }
 }
 

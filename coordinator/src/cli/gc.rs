@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use configuration::SecretSource;
 use protocol::audit_log::AuditEvent;
 use serde::Serialize;
 use sqlx::postgres::{PgPool, PgPoolOptions};
@@ -65,12 +66,11 @@ pub enum GcCommand {
 ///
 /// # Errors
 /// What kept it from being done.
-pub async fn gc(command: GcCommand) -> anyhow::Result<String> {
-    let (GcCommand::Status { access } | GcCommand::Approve { access } | GcCommand::Run { access, .. }) =
-        &command;
+pub async fn gc(command: GcCommand, database: &SecretSource) -> anyhow::Result<String> {
+    let url = database.require("database_url")?;
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
-        .connect(&access.database_url)
+        .connect(url.expose())
         .await
         .context("cannot connect to the database")?;
     let answer = match &command {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::bail;
 use clap::{Subcommand, ValueEnum};
+use configuration::SecretSource;
 use protocol::audit_log::AuditEvent;
 use protocol::sessions::AccountRole;
 use sqlx::Connection as _;
@@ -62,14 +63,14 @@ pub enum Role {
 ///
 /// # Errors
 /// What is wrong, for the operator.
-pub async fn user(command: UserCommand) -> anyhow::Result<String> {
+pub async fn user(command: UserCommand, database: &SecretSource) -> anyhow::Result<String> {
     match command {
         UserCommand::List { access } => {
-            let users = db::users::list(&mut connect(&access).await?).await?;
+            let users = db::users::list(&mut connect(database).await?).await?;
             if access.json { to_json(&users) } else { Ok(table(&users)) }
         }
         UserCommand::SetQuota { login, quota: Quota(bytes), access } => {
-            let mut conn = connect(&access).await?;
+            let mut conn = connect(database).await?;
             let mut tx = conn.begin().await?;
             let Some(account) = db::users::set_quota(&mut tx, &login, bytes).await? else {
                 return unknown(&login);
@@ -85,7 +86,7 @@ pub async fn user(command: UserCommand) -> anyhow::Result<String> {
                 Role::Operator => AccountRole::Operator,
                 Role::Member => AccountRole::Member,
             };
-            let mut conn = connect(&access).await?;
+            let mut conn = connect(database).await?;
             let mut tx = conn.begin().await?;
             let account = match db::users::set_role(&mut tx, &login, role).await? {
                 RoleChange::Done(account) => account,

@@ -5,11 +5,11 @@
 
 mod cluster;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use configuration::SecretSource;
 use exposition::{Counter, Registry, families};
 use protocol::envelope::commit::Kind;
 use server::metrics::Readers;
@@ -21,11 +21,11 @@ use crate::state::App;
 use crate::upkeep::seconds;
 
 /// How metrics are told.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Clone, Default, Args)]
 pub struct MetricsOptions {
-    /// A file with the token that whoever reads `/metrics` must send; without one, only programs on this machine may.
-    #[arg(long, env = "TRIPLICATE_METRICS_TOKEN_FILE", value_name = "FILE")]
-    pub metrics_token_file: Option<PathBuf>,
+    /// What whoever reads `/metrics` must send; without it, only programs on this machine may.
+    #[arg(skip)]
+    pub metrics_token: SecretSource,
     /// Seconds for which what the database was asked for metrics is told again.
     #[arg(long, env = "TRIPLICATE_METRICS_AGE", value_name = "SECONDS", value_parser = seconds, default_value = "5")]
     pub metrics_age: Duration,

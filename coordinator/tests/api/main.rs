@@ -7,6 +7,7 @@ mod accounts;
 mod blobs;
 mod collection_race;
 mod commits;
+mod configuration;
 mod contention;
 mod devices;
 mod enrolments;

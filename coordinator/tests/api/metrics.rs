@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use configuration::SecretSource;
 use coordinator::metrics::MetricsOptions;
 use protocol::error::ErrorCode;
 use protocol::routes::coordinator as routes;
@@ -86,10 +87,8 @@ async fn numbers_move_when_the_thing_happens() {
 
 #[tokio::test]
 async fn metrics_take_the_token_where_one_is_set() {
-    let folder = testkit::tempdir().unwrap();
-    let file = folder.path().join("token");
-    std::fs::write(&file, "let me look\n").unwrap();
-    let metrics = MetricsOptions { metrics_token_file: Some(file), ..MetricsOptions::default() };
+    let metrics_token = SecretSource::value("let me look");
+    let metrics = MetricsOptions { metrics_token, ..MetricsOptions::default() };
     let server = Server::start_with(Options { metrics, ..Options::default() }).await;
     let operator = server.register_operator().await;
     let ask = || server.call(routes::METRICS, &[]);

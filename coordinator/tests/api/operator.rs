@@ -1,5 +1,7 @@
 //! What the operator does to nodes: by the web app, and by the command line.
 
+use std::process::Output;
+
 use protocol::error::ErrorCode;
 use protocol::id::NodeId;
 use protocol::nodes::{ClusterStatus, NodeState, RemovalResponse, RemoveNodeRequest};
@@ -133,14 +135,15 @@ async fn the_command_line_does_the_same() {
 #[tokio::test]
 async fn the_command_line_says_what_is_wrong() {
     let cluster = Cluster::start(soon(), &["a", "b"]).await;
-    let complain = async |arguments: &[&str]| {
-        let output = cluster.run(arguments).await;
+    let refused = |output: Output| {
         assert_eq!(output.status.code(), Some(1));
         String::from_utf8(output.stderr).unwrap()
     };
+    let complain = async |arguments: &[&str]| refused(cluster.run(arguments).await);
     let nobody = NodeId::from_bytes([1; 16]).unwrap().to_string();
     assert!(complain(&["node", "drain", &nobody]).await.contains("no storage node is named"));
     assert!(complain(&["node", "drain", ""]).await.contains("2 storage nodes are named"));
-    let elsewhere = ["node", "list", "--database-url", "postgres://nobody@localhost:1/none"];
-    assert!(complain(&elsewhere).await.contains("cannot connect to the database"));
+    let elsewhere = "postgres://nobody@localhost:1/none";
+    let output = cluster.run_on(elsewhere, &["node", "list"]).await;
+    assert!(refused(output).contains("cannot connect to the database"));
 }

@@ -58,10 +58,9 @@ pub struct Client {
 }
 
 /// Connections that give up on machines that are not there, as browsers' do by themselves.
-fn connections() -> reqwest::Client {
-    let builder = reqwest::Client::builder();
-    #[cfg(not(target_family = "wasm"))]
-    let builder = builder.connect_timeout(CONNECT_TIMEOUT);
+#[cfg(not(target_family = "wasm"))]
+fn connections(roots: &tls::Roots) -> reqwest::Client {
+    let builder = tls::http(roots).connect_timeout(CONNECT_TIMEOUT);
     #[cfg(target_os = "linux")]
     let builder = builder.tcp_user_timeout(UNACKNOWLEDGED_MAX);
     builder.build().expect("no option is wrong")
@@ -76,8 +75,22 @@ pub(crate) enum Body {
 impl Client {
     /// A client of the coordinator at `origin`, like `https://backup.example`.
     pub fn new(origin: &str, platform: Rc<dyn Platform>) -> Self {
+        #[cfg(not(target_family = "wasm"))]
+        return Self::trusting(origin, platform, &tls::Roots::default());
+        #[cfg(target_family = "wasm")]
+        Self::with(origin, platform, reqwest::Client::new())
+    }
+
+    /// The same, of a coordinator and nodes whose certificates are signed by one of these. A browser trusts whom it is
+    /// told to.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn trusting(origin: &str, platform: Rc<dyn Platform>, roots: &tls::Roots) -> Self {
+        Self::with(origin, platform, connections(roots))
+    }
+
+    fn with(origin: &str, platform: Rc<dyn Platform>, http: reqwest::Client) -> Self {
         let origin = origin.trim_end_matches('/').into();
-        let (http, patience, waits) = (connections(), Patience::default(), Waits::default());
+        let (patience, waits) = (Patience::default(), Waits::default());
         Self { origin, http, platform, patience, waits, cookie: Rc::default(), device: None, operation: None }
     }
 

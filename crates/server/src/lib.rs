@@ -8,3 +8,4 @@ pub mod request_id;
 pub mod serve;
 pub mod shutdown;
 pub mod telemetry;
+pub mod tls;

@@ -3,11 +3,9 @@
 //! A route is named by its template, as in the protocol: no id, name or path of anybody becomes a label.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{Extensions, HeaderMap, header};
 use axum::middleware::Next;
@@ -69,16 +67,9 @@ pub enum Readers {
 }
 
 impl Readers {
-    /// Those who have the token in a file, or without one programs on this machine.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or has no token.
-    pub fn open(token_file: Option<&Path>) -> anyhow::Result<Self> {
-        let Some(file) = token_file else { return Ok(Self::Local) };
-        let told = || format!("the token for metrics in {}", file.display());
-        let token = std::fs::read_to_string(file).with_context(told)?;
-        anyhow::ensure!(!token.trim().is_empty(), "{} is empty", told());
-        Ok(Self::WithToken(sha256(&[token.trim().as_bytes()])))
+    /// Those who have the token, or without one programs on this machine.
+    pub fn new(token: Option<&str>) -> Self {
+        token.map_or(Self::Local, |token| Self::WithToken(sha256(&[token.as_bytes()])))
     }
 
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::{
     hash::{BuildHasher as _, Hasher as _, RandomState},
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
     time::Duration,
 };
@@ -48,9 +48,14 @@ pub fn free_ports(count: u16) -> io::Result<u16> {
 /// The status of `GET path` from a loopback server, which has two seconds to answer.
 pub fn get_status(port: u16, path: &str) -> io::Result<u16> {
     let limit = Duration::from_secs(2);
-    let mut stream = TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, port).into(), limit)?;
+    let stream = TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, port).into(), limit)?;
     stream.set_read_timeout(Some(limit))?;
     stream.set_write_timeout(Some(limit))?;
+    status_over(stream, port, path)
+}
+
+/// The same over a connection that is there already.
+pub fn status_over(mut stream: impl Read + Write, port: u16, path: &str) -> io::Result<u16> {
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n")?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line)?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use supervise::process::{Process, Signal};
 use tempfile::TempDir;
 
+use crate::authority::Authority;
 use crate::clock::Clock;
 use crate::postgres::{self, Database};
 use crate::proxy::Proxy;
@@ -27,6 +28,8 @@ pub struct Cluster {
     links: Option<Links>,
     /// Of all programs.
     environment: Vec<(&'static str, &'static str)>,
+    /// Of all programs, if they serve https.
+    tls: Vec<(&'static str, PathBuf)>,
     http: reqwest::Client,
     database: Database,
     folder: Arc<TempDir>,
@@ -55,6 +58,25 @@ impl Cluster {
     /// As [`Self::start`].
     pub async fn start_with(count: usize, environment: &[(&'static str, &'static str)]) -> Self {
         Self::start_at(None, Arc::new(new_folder()), count, environment).await
+    }
+
+    /// The same with certificates that this authority signed for localhost, which all programs trust.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn start_tls(count: usize, authority: &Authority) -> Self {
+        let (port, database) = (port(), postgres::database().await);
+        let origin = format!("https://localhost:{port}");
+        let mut cluster = Self::new(origin, &[port], None, &[], database, Arc::new(new_folder()));
+        let files = [
+            ("TRIPLICATE_TLS_CERTIFICATE", authority.certificate()),
+            ("TRIPLICATE_TLS_KEY", authority.key()),
+            ("TRIPLICATE_TLS_CA", authority.root()),
+        ];
+        cluster.tls = files.to_vec();
+        let roots = tls::Roots::with(Some(&authority.root())).expect("the authority has a certificate");
+        cluster.http = tls::http(&roots).no_proxy().build().expect("sockets can be made");
+        cluster.with_nodes(count).await
     }
 
     /// The same with a coordinator that everybody reaches through a proxy.
@@ -109,7 +131,8 @@ impl Cluster {
             nodes: Vec::new(),
             links,
             environment: environment.to_vec(),
-            http: reqwest::Client::new(),
+            tls: Vec::new(),
+            http: crate::http(),
             database,
             folder,
         }
@@ -195,9 +218,9 @@ impl Cluster {
     /// Starts a coordinator, for the first time or again.
     pub fn spawn_coordinator(&mut self, place: usize) {
         let mut command = Command::new(program::path("triplicate-coordinator"));
-        command.arg("serve").args(["--database-url", &self.database.url()]);
+        command.arg("serve").env("TRIPLICATE_DATABASE_URL", self.database.url());
         self.coordinators[place].tell(&mut command, &self.origin);
-        command.envs(self.environment.iter().copied());
+        command.envs(self.environment.iter().copied()).envs(self.tls.clone());
         let name = if place == 0 { "coordinator".to_owned() } else { format!("coordinator-{}", place + 1) };
         self.coordinators[place].process = Some(program::start(&command, &self.log(&name)));
     }
@@ -214,8 +237,8 @@ impl Cluster {
         let mut command = Command::new(program::path("triplicate-node"));
         self.nodes[node].tell(&mut command, &self.node_url(node));
         command.args(["--coordinator", coordinator, "--zone", &format!("zone-{}", node + 1)]);
-        command.arg("--join-token-file").arg(self.coordinator_folder().join("join-token"));
-        command.envs(self.environment.iter().copied());
+        command.env("TRIPLICATE_JOIN_TOKEN_FILE", self.coordinator_folder().join("join-token"));
+        command.envs(self.environment.iter().copied()).envs(self.tls.clone());
         self.nodes[node].process = Some(program::start(&command, &self.log(&format!("node-{}", node + 1))));
     }
 
@@ -302,7 +325,7 @@ impl Cluster {
 
     /// A node's URL.
     pub fn node_url(&self, node: usize) -> String {
-        let direct = || local(self.nodes[node].port);
+        let direct = || self.own_origin(&self.nodes[node]);
         self.links.as_ref().map_or_else(direct, |links| links.data[node].origin.clone())
     }
 
@@ -336,6 +359,12 @@ impl Cluster {
         &mut self.database
     }
 
+    /// Where a program listens itself.
+    fn own_origin(&self, program: &Program) -> String {
+        let plain = local(program.port);
+        if self.tls.is_empty() { plain } else { plain.replace("http:", "https:") }
+    }
+
     fn log(&self, name: &str) -> PathBuf {
         self.folder.path().join(format!("{name}.log"))
     }
@@ -346,7 +375,7 @@ impl Cluster {
     }
 
     async fn is_program_ready(&self, program: &Program) -> bool {
-        let url = format!("http://localhost:{}/readyz", program.port);
+        let url = format!("{}/readyz", self.own_origin(program));
         self.http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success())
     }
 }

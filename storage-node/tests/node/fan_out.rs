@@ -40,7 +40,7 @@ pub async fn pretend(coordinator: &Coordinator, url: String) -> NodeId {
     let path_and_query = protocol::routes::coordinator::JOIN.path;
     let parts = SignedParts { origin: JOIN_ORIGIN, method: "POST", path_and_query, body: &body };
     let signed = SignedRequest::sign(&key, *node.as_bytes(), parts, 0, [1; 16]).to_header();
-    let request = reqwest::Client::new().post(format!("{}{path_and_query}", coordinator.url()));
+    let request = testkit::http().post(format!("{}{path_and_query}", coordinator.url()));
     let answer = request.header("authorization", signed).body(body).send().await.unwrap();
     answer.error_for_status().unwrap();
     node

@@ -49,12 +49,8 @@ async fn the_identity_is_kept_and_only_its_owner_may_read_it() {
 #[tokio::test]
 async fn a_node_with_a_wrong_token_serves_nobody() {
     let coordinator = Coordinator::start().await;
-    let folder = Arc::new(tempdir().unwrap());
-    let wrong = folder.path().join("wrong-token");
-    std::fs::write(&wrong, "something else").unwrap();
-    let option = format!("--join-token-file={}", wrong.display());
-    let node =
-        Node::start_unjoined(&coordinator, Setup { options: &[&option], folder, ..Setup::default() }).await;
+    let setup = Setup { join_token: "something else", ..Setup::default() };
+    let node = Node::start_unjoined(&coordinator, setup).await;
 
     assert_eq!(refusal(node.put(&Blob::random(1, 5000)).await).await, (503, ErrorCode::Unavailable));
     let (status, ready) = node.ready().await;
@@ -115,11 +111,9 @@ async fn a_member_whose_token_is_no_longer_right_stays_one() {
     let coordinator = Coordinator::start().await;
     let setup = Setup { options: &SAME_PLACE, ..Setup::default() };
     let folder = Node::start(&coordinator, setup).await.stop().await;
-    let old_token = folder.path().join("old-token");
-    std::fs::write(&old_token, "something else").unwrap();
-    let option = format!("--join-token-file={}", old_token.display());
-    let options = &[SAME_PLACE[0], SAME_PLACE[1], &option];
-    let node = Node::start(&coordinator, Setup { options, folder, ..Setup::default() }).await;
+    let options = &SAME_PLACE;
+    let setup = Setup { options, join_token: "something else", folder, ..Setup::default() };
+    let node = Node::start(&coordinator, setup).await;
     assert_eq!(node.ready().await.0, 200);
     node.stop().await;
 }

@@ -4,6 +4,7 @@
 mod audit;
 mod batch;
 mod compaction;
+mod configuration;
 mod cors;
 mod crash;
 mod damaged_front;

@@ -52,12 +52,9 @@ async fn numbers_move_when_the_thing_happens_and_prometheus_understands_them() {
 
 #[tokio::test]
 async fn metrics_take_the_token_where_one_is_set() {
-    let folder = testkit::tempdir().unwrap();
-    let file = folder.path().join("token");
-    std::fs::write(&file, "let me look").unwrap();
-    let option = format!("--metrics-token-file={}", file.display());
     let coordinator = Coordinator::start().await;
-    let node = Node::start(&coordinator, Setup { options: &[&option], ..Setup::default() }).await;
+    let node =
+        Node::start(&coordinator, Setup { metrics_token: Some("let me look"), ..Setup::default() }).await;
     let ask = || node.http.get(node.at_path(routes::METRICS.path));
     for request in [ask(), ask().bearer_auth("let me"), ask().bearer_auth("")] {
         let response = request.send().await.unwrap();

@@ -87,7 +87,7 @@ async fn check(args: &Args, context: &Context) -> anyhow::Result<Exit> {
         "{spinner} {bar:30} {pos}/{len} blobs {eta} left",
     )?);
     let mut sum = CheckSummary::default();
-    let device = keys::load(&context.state, context.config.keyring).await?.device;
+    let device = keys::load(&context.state, &context.config).await?.device;
     for vault in open_vaults(context).await? {
         let mut on_event = |event: CheckEvent| match event {
             CheckEvent::Progress { done, total } => {

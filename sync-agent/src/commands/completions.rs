@@ -1,10 +1,10 @@
 //! `completions`: for a shell.
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
 use super::Context;
 use crate::cli::Cli;
+use crate::config::program;
 use crate::exit::Exit;
 
 /// Options of `completions`
@@ -16,7 +16,7 @@ pub struct Args {
 
 /// Prints them.
 pub(super) fn run(args: &Args, context: &Context) -> Exit {
-    let mut command = Cli::command();
+    let mut command = configuration::command::<Cli>(&program());
     let name = command.get_name().to_owned();
     let mut out = Vec::new();
     clap_complete::generate(args.shell, &mut command, name, &mut out);

@@ -7,12 +7,8 @@ use client::EnrolmentLink;
 use zeroize::Zeroizing;
 
 use super::{Context, Failure, host};
-use crate::config::secret;
 use crate::exit::Exit;
 use crate::keys;
-
-/// Names the link, for scripts.
-pub const LINK_VARIABLE: &str = "TRIPLICATE_ENROL_LINK";
 
 /// Options of `enroll`
 #[derive(Debug, clap::Args)]
@@ -29,8 +25,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
         let message = format!("{} belongs to a device already", context.state.path().display());
         return Err(Failure { exit: Exit::Failed, message });
     }
-    let text = match secret(LINK_VARIABLE).map_err(anyhow::Error::from)? {
-        Some(link) => link,
+    let text = match context.config.enrol_link.read().map_err(anyhow::Error::from)? {
+        Some(link) => Zeroizing::new(link.expose().to_owned()),
         None => read_link()?,
     };
     let link = EnrolmentLink::parse(text.trim()).map_err(anyhow::Error::from)?;
@@ -51,7 +47,7 @@ pub(super) async fn enroll(context: &Context, link: &EnrolmentLink) -> anyhow::R
     let client = context.client(link.origin())?;
     let store = client.enrol(link, &host).await?;
     // Nobody can grant them again: they are kept before anything else can fail.
-    keys::save(&context.state, &store, context.config.keyring).await?;
+    keys::save(&context.state, &store, &context.config).await?;
     client.open_device(&store).await?;
     context.output.line(format!("{host} is enrolled as device {}.", store.device));
     context.output.object(&serde_json::json!({ "device": store.device, "origin": store.origin }));

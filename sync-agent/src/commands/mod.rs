@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use client::{Client, DeviceStore, Patience};
+use tls::Roots;
 use tokio::sync::mpsc;
 
 use crate::cli::{Global, Verb};
@@ -92,8 +93,8 @@ impl Context {
         };
         Ok(Self {
             state: StateDir::open(&state)?,
-            config: Rc::new(Config::load(global.config.as_deref())?),
-            config_file: global.config.as_deref().map(absolute).transpose()?,
+            config: Rc::new(global.config.clone()),
+            config_file: global.config.named_file.as_deref().map(absolute).transpose()?,
             output: Output { json: global.json, quiet: global.quiet },
         })
     }
@@ -103,7 +104,11 @@ impl Context {
     /// # Errors
     /// If what was verified before cannot be read.
     pub fn client(&self, origin: &str) -> anyhow::Result<Client> {
-        Ok(Client::new(origin, Rc::new(Native::new(self.state.pin())?)))
+        Ok(Client::trusting(origin, Rc::new(Native::new(self.state.pin())?), &self.roots()?))
+    }
+
+    fn roots(&self) -> anyhow::Result<Roots> {
+        Ok(Roots::with(self.config.tls_ca.as_deref())?)
     }
 
     /// Signs in as the device and opens its vault.
@@ -156,7 +161,7 @@ impl Context {
     /// Without a running agent: is one until the answer is there.
     async fn answer(&self, request: Request, mut on_reply: impl FnMut(&Reply)) -> anyhow::Result<Reply> {
         let _lock = self.state.lock()?;
-        let store = keys::load(&self.state, self.config.keyring).await?;
+        let store = keys::load(&self.state, &self.config).await?;
         let parts = self.open(&store).await?;
         let (questions, asked) = mpsc::unbounded_channel();
         let (replies, mut answers) = mpsc::unbounded_channel();

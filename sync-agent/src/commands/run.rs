@@ -71,7 +71,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
 async fn begin(context: &Context) -> anyhow::Result<Parts> {
     for attempt in 0.. {
         let opened = async {
-            let store = keys::load(&context.state, context.config.keyring).await?;
+            let store = keys::load(&context.state, &context.config).await?;
             context.open(&store).await
         };
         match opened.await {

@@ -80,7 +80,7 @@ pub(super) fn names(path: &[u8]) -> Vec<Vec<u8>> {
 /// # Errors
 /// [`keys::KeysError`] without keys; else those of the client.
 pub(super) async fn open_vaults(context: &Context) -> anyhow::Result<Vec<Vault>> {
-    let store = keys::load(&context.state, context.config.keyring).await?;
+    let store = keys::load(&context.state, &context.config).await?;
     let account = context.client(&store.origin)?.open_device(&store).await?;
     let vaults = account.open_vaults().await?;
     for vault in &vaults {

@@ -3,8 +3,6 @@
 
 use std::str::FromStr;
 
-use serde::Deserialize;
-
 use crate::scan::parse_size;
 
 const DAY_MINUTES: u32 = 24 * 60;
@@ -15,8 +13,7 @@ const SLACK_MS: u64 = 20;
 
 /// Limits by the time of the day: `"1M"`, `"unlimited"`, or `"08:00-18:00 512K, unlimited"`, where the first that
 /// matches holds. Bytes a second; times in UTC.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bandwidth(Vec<Rule>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,14 +38,6 @@ impl FromStr for Bandwidth {
     fn from_str(text: &str) -> Result<Self, BandwidthError> {
         let rules = text.split(',').map(|rule| parse_rule(rule.trim()));
         rules.collect::<Option<Vec<_>>>().map(Self).ok_or_else(|| BandwidthError(text.to_owned()))
-    }
-}
-
-impl TryFrom<String> for Bandwidth {
-    type Error = BandwidthError;
-
-    fn try_from(text: String) -> Result<Self, BandwidthError> {
-        text.parse()
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use testkit::wait_until;
+use testkit::authority::VALID;
+use testkit::cluster::Cluster;
+use testkit::{Authority, wait_until};
+use tls::Roots;
 
 use crate::support::{Agent, Folder, World};
 
@@ -70,4 +73,23 @@ async fn an_agent_that_waits_begins_once_enroll_was_run_beside_it() {
     wait_until("it runs", async || agent.log().contains("running")).await;
     assert!(waiting.exited().is_none(), "{}", agent.log());
     assert_eq!(agent.json(&["status"]).await["running"], true);
+}
+
+#[tokio::test]
+async fn an_agent_trusts_the_authority_that_it_is_told_and_no_other() {
+    let authority = Authority::new();
+    authority.sign("localhost", VALID);
+    let roots = Roots::with(Some(&authority.root())).unwrap();
+    let world = World::trusting(Cluster::start_tls(2, &authority).await, &roots).await;
+    let agent = Agent::new();
+    agent.configure(&format!("tls_ca = '{}'", authority.root().display()));
+    world.enrol(&agent).await;
+    let folder = Folder::new(&[("a", b"1")]);
+    agent.add(folder.path()).await;
+    agent.json(&["backup"]).await;
+    assert_eq!(world.vault().await.sources()[0].newest.clone().unwrap().files, 1);
+
+    agent.configure("");
+    let output = agent.run(&["snapshots"]).await;
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
 }

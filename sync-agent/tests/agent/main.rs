@@ -6,6 +6,7 @@ mod backup;
 mod busy_file;
 mod clocks;
 mod commits;
+mod configuration;
 mod enrolment;
 mod full_state;
 mod keyring;

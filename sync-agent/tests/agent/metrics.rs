@@ -9,7 +9,7 @@ use testkit::{free_port, wait_until};
 use crate::support::{Folder, LOGIN, PASSPHRASE, World};
 
 async fn scrape(origin: &str) -> String {
-    let answer = reqwest::get(format!("{origin}/metrics")).await.unwrap();
+    let answer = testkit::http().get(format!("{origin}/metrics")).send().await.unwrap();
     answer.error_for_status().unwrap().text().await.unwrap()
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use rustix::{process::getpgrp, termios::tcgetpgrp};
 
-use super::data::DataFolder;
+use super::{authority::Authority, data::DataFolder};
 use crate::console::{complain, say};
 
 /// Names its state folder, log and pid file.
@@ -20,21 +20,24 @@ pub(super) const NOT_ADMITTED: i32 = 12;
 const LINK_PART: &str = "/enroll#";
 
 /// The agent's program with its state folder.
-pub(super) fn command(programs: &Path, data: &DataFolder) -> Command {
+pub(super) fn command(programs: &Path, data: &DataFolder, authority: Option<&Authority>) -> Command {
     let mut command = Command::new(programs.join("triplicate-agent"));
     command.arg("--state").arg(data.path().join(NAME));
+    if let Some(authority) = authority {
+        command.arg("--tls-ca").arg(authority.root());
+    }
     command
 }
 
 /// From now on, a link on standard input enrols the agent. It ends with standard input.
-pub(super) fn enrol_by_links_from_stdin(programs: &Path, data: &DataFolder) {
+pub(super) fn enrol_by_links_from_stdin(programs: &Path, data: &DataFolder, authority: Option<&Authority>) {
     let stdin = io::stdin();
     // The kernel stops a program that reads from a terminal in whose background it runs.
     let is_background = stdin.is_terminal() && tcgetpgrp(&stdin).ok() != Some(getpgrp());
     if is_background {
         return;
     }
-    let mut enroll = command(programs, data);
+    let mut enroll = command(programs, data, authority);
     enroll.args(["enroll", "--yes"]);
     thread::spawn(move || {
         for line in io::stdin().lines() {

@@ -2,11 +2,13 @@
 //! Checks first, then builds, starts from the bottom up, and stops from the top down.
 
 mod agent;
+mod authority;
 pub(crate) mod build;
 mod checks;
 mod data;
 mod leftovers;
 mod log;
+mod ready;
 mod servers;
 mod stack;
 
@@ -16,6 +18,7 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::{console::say, setup, workspace::root};
+use authority::Authority;
 use data::DataFolder;
 use stack::Stack;
 
@@ -30,6 +33,9 @@ pub(crate) struct Options {
     /// The coordinator's port; the nodes take the ports after it.
     #[arg(long, default_value_t = 8080)]
     pub(crate) port: u16,
+    /// Serve https, with certificates of an authority that is made in the data folder.
+    #[arg(long)]
+    pub(crate) tls: bool,
     /// Copies to keep of everything [default: chosen from the number of zones].
     #[arg(long)]
     pub(crate) replicas: Option<u8>,
@@ -53,6 +59,15 @@ pub(crate) struct Running {
     data: DataFolder,
     /// The folder with the built programs.
     programs: PathBuf,
+    authority: Option<Authority>,
+}
+
+impl Options {
+    /// Where this port of this machine is reached by browsers and by the other programs.
+    fn origin(&self, port: u16) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://localhost:{port}")
+    }
 }
 
 impl Running {
@@ -73,8 +88,15 @@ impl Running {
             None => (build::servers(options.profile)?, build::web(options.profile)?),
         };
 
-        let plan = servers::Plan { options, data: &data, programs: &programs, web: &web };
-        Ok(Stack::start(&plan)?.map(|stack| Self { stack, data, programs }))
+        let authority = options.tls.then(|| Authority::open(data.path())).transpose()?;
+        let plan = servers::Plan {
+            options,
+            data: &data,
+            programs: &programs,
+            web: &web,
+            authority: authority.as_ref(),
+        };
+        Ok(Stack::start(&plan)?.map(|stack| Self { stack, data, programs, authority }))
     }
 
     /// Where the operator's account is made, as long as there is none.
@@ -92,7 +114,7 @@ impl Running {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let Some(mut running) = Running::start(options)? else { return Ok(()) };
     announce(options, &running)?;
-    agent::enrol_by_links_from_stdin(&running.programs, &running.data);
+    agent::enrol_by_links_from_stdin(&running.programs, &running.data, running.authority.as_ref());
     let watched = running.stack.watch(&running.data);
     say("Stopping.");
     drop(running);
@@ -105,7 +127,20 @@ fn announce(options: &Options, running: &Running) -> Result<()> {
         let folder = running.data.path().display();
         say(&format!("Note: {} of the {on_disk} nodes in {folder} are running.", options.nodes));
     }
-    say(&format!("Triplicate is ready at http://localhost:{}", options.port));
+    say(&format!("Triplicate is ready at {}", options.origin(options.port)));
+    if let Some(authority) = &running.authority {
+        let root = authority.root();
+        say(&format!(
+            "Browsers warn until they trust {}: import it among their authorities,",
+            root.display()
+        ));
+        say("or for the whole machine, as root:");
+        say(&format!(
+            "  cp {} /usr/local/share/ca-certificates/triplicate.crt && update-ca-certificates",
+            root.display()
+        ));
+        say("It can vouch for nothing but this machine's own names.");
+    }
     if let Some(link) = running.setup_link() {
         say(&format!("Create the operator's account: {link}"));
     }

@@ -8,12 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use supervise::{
-    net::get_status,
-    process::{DeathSignal, Launch, Process, Signal},
-};
+use supervise::process::{DeathSignal, Launch, Process, Signal};
 
-use super::{Options, agent, data::DataFolder, log};
+use super::{Options, agent, authority::Authority, data::DataFolder, log, ready::Probe};
 use crate::console::complain;
 
 const STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -29,21 +26,23 @@ pub(super) struct Plan<'a> {
     pub(super) programs: &'a Path,
     /// The folder with the built web app.
     pub(super) web: &'a Path,
+    /// With it, all servers speak https.
+    pub(super) authority: Option<&'a Authority>,
 }
 
 impl Plan<'_> {
     pub(super) fn coordinator(&self, database_url: &str) -> Result<Server> {
         let port = self.options.port;
         let mut command = Command::new(self.programs.join("triplicate-coordinator"));
-        command.args(["serve", "--database-url", database_url]);
+        command.arg("serve").env("TRIPLICATE_DATABASE_URL", database_url);
         command.args(["--listen", &format!("127.0.0.1:{port}")]);
-        command.args(["--public-url", &format!("http://localhost:{port}")]);
+        command.args(["--public-url", &self.options.origin(port)]);
         command.arg("--data").arg(self.data.path().join("coordinator"));
         command.arg("--web").arg(self.web);
         if let Some(replicas) = self.options.replicas {
             command.args(["--replicas", &replicas.to_string()]);
         }
-        Server::start("coordinator".to_owned(), Some(port), command, self.data)
+        self.server("coordinator".to_owned(), port, command)
     }
 
     /// `number` counts from 1.
@@ -54,16 +53,26 @@ impl Plan<'_> {
         let mut command = Command::new(self.programs.join("triplicate-node"));
         command.arg("--data").arg(self.data.path().join(&name));
         command.args(["--listen", &format!("127.0.0.1:{port}")]);
-        command.args(["--public-url", &format!("http://localhost:{port}")]);
-        command.args(["--coordinator", &format!("http://localhost:{coordinator}")]);
+        command.args(["--public-url", &self.options.origin(port)]);
+        command.args(["--coordinator", &self.options.origin(coordinator)]);
         command.args(["--zone", &format!("zone-{number}")]);
-        command.arg("--join-token-file").arg(self.data.path().join("coordinator/join-token"));
-        Server::start(name, Some(port), command, self.data)
+        command.env("TRIPLICATE_JOIN_TOKEN_FILE", self.data.path().join("coordinator/join-token"));
+        self.server(name, port, command)
+    }
+
+    fn server(&self, name: String, port: u16, mut command: Command) -> Result<Server> {
+        if let Some(authority) = self.authority {
+            command.arg("--tls-certificate").arg(authority.certificate());
+            command.arg("--tls-key").arg(authority.key());
+            command.arg("--tls-ca").arg(authority.root());
+        }
+        let tls = self.authority.map(Authority::client).transpose()?;
+        Server::start(name, Some(Probe { port, tls }), command, self.data)
     }
 
     /// The agent of this machine, which serves no port.
     pub(super) fn agent(&self) -> Result<Server> {
-        let mut command = agent::command(self.programs, self.data);
+        let mut command = agent::command(self.programs, self.data, self.authority);
         command.args(["run", "--wait-for-enrolment"]);
         let mut server = Server::start(agent::NAME.to_owned(), None, command, self.data)?;
         server.final_exit = Some(agent::NOT_ADMITTED);
@@ -75,7 +84,7 @@ impl Plan<'_> {
 pub(super) struct Server {
     name: String,
     /// Where it says whether it is ready, if it does.
-    port: Option<u16>,
+    probe: Option<Probe>,
     command: Command,
     process: Process,
     started: Instant,
@@ -89,14 +98,14 @@ pub(super) struct Server {
 }
 
 impl Server {
-    fn start(name: String, port: Option<u16>, mut command: Command, data: &DataFolder) -> Result<Self> {
+    fn start(name: String, probe: Option<Probe>, mut command: Command, data: &DataFolder) -> Result<Self> {
         command.env("NO_COLOR", "1");
         log::rotate(&data.log(&name))?;
         let process = spawn(&name, &command, data)?;
         let pause = Duration::from_secs(1);
         Ok(Self {
             name,
-            port,
+            probe,
             command,
             process,
             started: Instant::now(),
@@ -112,8 +121,7 @@ impl Server {
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        let is_ok = |port| get_status(port, "/readyz").is_ok_and(|status| (200..300).contains(&status));
-        self.port.is_none_or(is_ok)
+        self.probe.as_ref().is_none_or(Probe::is_ready)
     }
 
     /// One line about its death, if it is dead.

@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use configuration::SecretSource;
 use coordinator::audit_log::AuditLogBounds;
 use coordinator::config::{Registration, Serve};
 use coordinator::garbage::Reclaim;
@@ -30,8 +31,10 @@ use protocol::limits::{SOURCE_OVERDUE_SECONDS, STEP_UP_SECONDS};
 use protocol::routes::Route;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
+use server::tls::TlsOptions;
 use testkit::TempDir;
 use testkit::postgres::Database;
+use tls::Roots;
 use tokio::net::TcpListener;
 
 pub(crate) use cluster::{Cluster, content, id_of, soon, stored};
@@ -86,7 +89,7 @@ impl Server {
         let listen = listener.local_addr().unwrap();
         let origin = format!("http://localhost:{}", listen.port());
         let config = Serve {
-            database_url: database.url(),
+            database_url: SecretSource::value(database.url()),
             transaction_idle: options.transaction_idle.unwrap_or(Duration::from_mins(1)),
             listen,
             public_url: origin.clone(),
@@ -101,14 +104,15 @@ impl Server {
             upkeep: options.upkeep,
             rebalance: options.rebalance,
             reclaim: options.reclaim,
+            tls: TlsOptions::default(),
             metrics: options.metrics,
             audit_log: options.audit_log,
             log: "info".into(),
             log_json: false,
         };
         let state = start::prepare(config).await.unwrap();
-        tokio::spawn(start::run(state.clone(), listener, std::future::pending()));
-        let http = Client::builder().timeout(REQUEST).no_proxy().build().unwrap();
+        tokio::spawn(start::run(state.clone(), listener, None, std::future::pending()));
+        let http = tls::http(&Roots::default()).timeout(REQUEST).no_proxy().build().unwrap();
         Self { state, origin, folder, http, database }
     }
 
@@ -165,7 +169,8 @@ impl Server {
         values: &[&dyn std::fmt::Display],
     ) -> RequestBuilder {
         let address = std::net::IpAddr::from(address);
-        let http = Client::builder().timeout(REQUEST).no_proxy().local_address(address).build().unwrap();
+        let http =
+            tls::http(&Roots::default()).timeout(REQUEST).no_proxy().local_address(address).build().unwrap();
         http.request(route.method.parse().unwrap(), format!("{}{}", self.origin, route.fill(values)))
     }
 

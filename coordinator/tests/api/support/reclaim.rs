@@ -72,7 +72,7 @@ impl Server {
     /// What `gc` answers to an operator, as JSON.
     pub(crate) async fn gc(&self, arguments: &[&str]) -> serde_json::Value {
         let mut command = Command::new(env!("CARGO_BIN_EXE_triplicate-coordinator"));
-        command.arg("gc").args(arguments).args(["--json", "--database-url", &self.database_url()]);
+        command.arg("gc").args(arguments).arg("--json").env("TRIPLICATE_DATABASE_URL", self.database_url());
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()

@@ -62,7 +62,7 @@ impl Shelf {
             verifier: GrantVerifier::new(&coordinator, node.id),
             clock: server.state.clock.clone(),
             peers,
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: testkit::http(),
             blobs: Mutex::default(),
             dead: Mutex::default(),
             silent: watch::Sender::new(false),

@@ -56,7 +56,7 @@ fn recorded(cluster: &Cluster, key: &str) -> Copies {
 }
 
 async fn stored(issuer: &GrantIssuer, node: NodeId, url: &str) -> Result<Copies, String> {
-    let http = reqwest::Client::new();
+    let http = testkit::http();
     let mut copies = Copies::new();
     for part in 0..=u8::MAX {
         let url = format!("{url}{}", routes::INVENTORY_PART.fill(&[&format!("{part:02x}")]));

@@ -147,7 +147,7 @@ async fn a_coordinator_that_stood_still_longer_than_its_leases_does_no_harm() {
     all.signal_coordinator(0, Signal::CONT);
     wait_until("it serves again", async || {
         let url = format!("{}/readyz", all.coordinator_origin(0));
-        reqwest::get(url).await.is_ok_and(|answer| answer.status().is_success())
+        testkit::http().get(url).send().await.is_ok_and(|answer| answer.status().is_success())
     })
     .await;
     wait_for_compared_rest(&account, all.database()).await;

@@ -48,7 +48,7 @@ impl Appender {
             body: b"",
         };
         let signed = key.sign_request(parts, client::Platform::now_ms(platform), random());
-        let http = reqwest::Client::new();
+        let http = testkit::http();
         let answer = http
             .post(format!("{}{}", cluster.origin, login.path))
             .header("authorization", signed.to_header())

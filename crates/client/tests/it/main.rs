@@ -13,6 +13,7 @@ mod hostile;
 mod messages;
 mod native;
 mod network;
+mod nginx;
 mod outages;
 #[path = "../support/platform.rs"]
 mod platform;
@@ -21,5 +22,6 @@ mod rebalance;
 mod request_ids;
 mod restore;
 mod settings;
+mod tls;
 mod trust;
 mod upkeep;

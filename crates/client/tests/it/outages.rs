@@ -19,7 +19,7 @@ fn restart(all: &mut Cluster) {
 }
 
 async fn is_ready(origin: &str) -> bool {
-    let answer = reqwest::get(format!("{origin}/readyz")).await;
+    let answer = testkit::http().get(format!("{origin}/readyz")).send().await;
     answer.is_ok_and(|answer| answer.status().is_success())
 }
 
@@ -40,7 +40,7 @@ async fn a_backup_under_way_outlives_a_crash_of_the_database() {
         wait_until("a part is sent", async || progress.get().bytes_sent >= 8 << 20).await;
         all.database_mut().server().crash();
         wait_until("requests are told so", async || {
-            let answer = reqwest::get(format!("{origin}/readyz")).await.expect("it answers");
+            let answer = testkit::http().get(format!("{origin}/readyz")).send().await.expect("it answers");
             answer.status() == 503 && answer.headers().contains_key("retry-after")
         })
         .await;

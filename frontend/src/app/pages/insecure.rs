@@ -24,7 +24,9 @@ pub(in crate::app) fn Insecure() -> Html {
                 </p>
                 <p>{ "Your backups are safe: nothing on the server opens them." }</p>
                 <p>
-                    { "Open the address with https. If the server runs on this machine, open " }
+                    { "Open the address with https. Whoever runs the server can switch it on: " }
+                    <code>{ "./start --tls" }</code>
+                    { " for a trial, certificates or a proxy otherwise. If the server runs on this machine, open " }
                     <a href={format!("http://localhost{port}/")}>{ format!("http://localhost{port}/") }</a>
                     { "." }
                 </p>

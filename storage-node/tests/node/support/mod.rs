@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use clap::Parser as _;
+use configuration::SecretSource;
 use protocol::blob_list::pack_stored;
 use protocol::bytes::Base64;
 use protocol::data_plane::{FanOutGrant, PutEvent, PutHeader, ReadRequest};
@@ -45,6 +46,10 @@ enum Running {
 /// How a test's node differs from the usual one.
 pub struct Setup<'a> {
     pub options: &'a [&'a str],
+    /// The content of the file with its join token.
+    pub join_token: &'a str,
+    /// The same for metrics, if there is one.
+    pub metrics_token: Option<&'a str>,
     /// A program, with its arguments, that becomes the node; for nodes in a process of their own.
     pub run_by: &'a [&'a str],
     pub clock: Clock,
@@ -55,10 +60,20 @@ impl Default for Setup<'_> {
     fn default() -> Self {
         Self {
             options: &[],
+            join_token: JOIN_TOKEN,
+            metrics_token: None,
             run_by: &[],
             clock: Clock::System,
             folder: Arc::new(tempdir().expect("a temporary folder")),
         }
+    }
+}
+
+impl Setup<'_> {
+    fn join_token_file(&self) -> PathBuf {
+        let path = self.folder.path().join("join-token");
+        testkit::write_private(&path, &format!("{}\n", self.join_token));
+        path
     }
 }
 
@@ -67,15 +82,12 @@ pub fn data(folder: &TempDir) -> PathBuf {
 }
 
 fn arguments(coordinator_url: &str, folder: &TempDir, port: u16, options: &[&str]) -> Vec<String> {
-    let token = folder.path().join("join-token");
-    std::fs::write(&token, format!("{JOIN_TOKEN}\n")).expect("writable");
     let mut arguments = vec![
         format!("--data={}", data(folder).display()),
         format!("--listen=127.0.0.1:{port}"),
         format!("--public-url=http://127.0.0.1:{port}"),
         format!("--coordinator={}", coordinator_url),
         format!("--zone=zone-{port}"),
-        format!("--join-token-file={}", token.display()),
         "--heartbeat-ms=50".into(),
         "--reserve-bytes=0".into(),
         "--reserve-percent=0".into(),
@@ -100,6 +112,9 @@ impl Node {
         let port = free_port().expect("a free port");
         let arguments = arguments(coordinator.url(), &setup.folder, port, setup.options);
         let config = Config::parse_from([vec!["triplicate-node".to_owned()], arguments].concat());
+        let join_token = SecretSource::file(setup.join_token_file());
+        let metrics_token = setup.metrics_token.map(SecretSource::value).unwrap_or_default();
+        let config = Config { join_token, metrics_token, ..config };
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
         let task = tokio::spawn(storage_node::run(config, setup.clock, stopped));
@@ -112,6 +127,7 @@ impl Node {
         let program = [setup.run_by, &[env!("CARGO_BIN_EXE_triplicate-node")]].concat();
         let mut command = Command::new(program[0]);
         command.args(&program[1..]).args(arguments(coordinator.url(), &setup.folder, port, setup.options));
+        command.env("TRIPLICATE_JOIN_TOKEN_FILE", setup.join_token_file());
         let process = testkit::program::start(&command, &setup.folder.path().join("log"));
         let node = Self::at(coordinator, port, setup.folder, Running::Process(process)).await;
         node.wait_until_up().await;
@@ -120,7 +136,7 @@ impl Node {
 
     async fn at(coordinator: &Coordinator, port: u16, folder: Arc<TempDir>, running: Running) -> Self {
         let url = format!("http://127.0.0.1:{port}");
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let http = testkit::http();
         wait_until("the node answers", async || {
             http.get(format!("{url}{}", routes::LIVEZ.path)).send().await.is_ok()
         })

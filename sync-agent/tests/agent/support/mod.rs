@@ -15,6 +15,7 @@ use serde_json::Value;
 use sync_agent::platform::Native;
 use testkit::cluster::Cluster;
 use testkit::{Process, TempDir, program, tempdir, wait_until};
+use tls::Roots;
 pub(crate) use tree::{entries, in_vault, on_disk, wait_until_equal, wait_until_holds};
 pub(crate) use weather::Weather;
 
@@ -34,8 +35,14 @@ impl World {
     }
 
     pub(crate) async fn on(cluster: Cluster) -> Self {
+        Self::trusting(cluster, &Roots::default()).await
+    }
+
+    /// The same where certificates are signed by one of these.
+    pub(crate) async fn trusting(cluster: Cluster, roots: &Roots) -> Self {
         let pins = tempdir().unwrap();
-        let client = Client::new(&cluster.origin, Rc::new(Native::new(pins.path().join("pin")).unwrap()));
+        let native = Native::new(pins.path().join("pin")).unwrap();
+        let client = Client::trusting(&cluster.origin, Rc::new(native), roots);
         let pending = client.prepare_account(LOGIN, PASSPHRASE).await.unwrap();
         let owner = pending.register(Some(cluster.setup_token())).await.unwrap();
         Self { cluster, owner, _pins: pins }
