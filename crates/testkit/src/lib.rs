@@ -4,12 +4,14 @@
 pub mod clock;
 pub mod cluster;
 pub mod disk;
+pub mod dropbox;
 pub mod long;
 pub mod network;
 pub mod postgres;
 pub mod program;
 pub mod prometheus;
 pub mod proxy;
+pub mod s3;
 mod wait;
 
 pub use supervise::{
