@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use server::telemetry::LogFormat;
 
+use crate::medium::MediumOptions;
 use crate::store::{GroupLimits, Reserve, StoreOptions};
 
 /// Keeps encrypted blobs for a Triplicate cluster.
@@ -43,6 +44,8 @@ pub struct Config {
     /// A file with the token that whoever reads `/metrics` must send; without one, only programs on this machine may
     #[arg(long, env = "TRIPLICATE_METRICS_TOKEN_FILE")]
     pub metrics_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub medium: MediumOptions,
     #[command(flatten)]
     pub limits: Limits,
 }

@@ -4,7 +4,7 @@
 use std::fs;
 
 use anyhow::Context as _;
-use protocol::nodes::{JOIN_ORIGIN, JoinRequest, JoinResponse, Medium};
+use protocol::nodes::{JOIN_ORIGIN, JoinRequest, JoinResponse};
 use protocol::routes::coordinator::JOIN;
 
 use crate::cluster::{Cluster, Membership};
@@ -36,7 +36,7 @@ pub(crate) async fn join(node: &Node, coordinator: &Coordinator) -> anyhow::Resu
         url: config.public_url.clone(),
         zone: config.zone.clone(),
         machine: machine(config.machine.as_deref()),
-        medium: Medium::Disk,
+        medium: config.medium.told(),
         store: node.store.id(),
     };
     let now_ms = node.clock.now_ms();
