@@ -98,6 +98,7 @@ fn measure(
         data: Some(folder.path().join("data")),
         port,
         replicas: Some(replicas),
+        cloud: Vec::new(),
         profile: Profile::Release,
         built: Some((programs.to_owned(), web)),
     })?;
