@@ -8,6 +8,7 @@ use configuration::{Program, SecretOption, SecretSource, Settings};
 use server::telemetry::LogFormat;
 use server::tls::TlsOptions;
 
+use crate::medium::MediumOptions;
 use crate::store::{GroupLimits, Reserve, StoreOptions};
 
 /// What is configured, and no option because it is secret.
@@ -66,6 +67,8 @@ pub struct Config {
     #[command(flatten)]
     pub tls: TlsOptions,
     /// The constants.
+    #[command(flatten)]
+    pub medium: MediumOptions,
     #[command(flatten)]
     pub limits: Limits,
 }

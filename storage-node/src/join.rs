@@ -1,7 +1,7 @@
 //! Becoming a member of the cluster: at each start that has a join token, so that the coordinator learns what changed,
 //! and whenever it does not know this node.
 
-use protocol::nodes::{JOIN_ORIGIN, JoinRequest, JoinResponse, Medium};
+use protocol::nodes::{JOIN_ORIGIN, JoinRequest, JoinResponse};
 use protocol::routes::coordinator::JOIN;
 
 use crate::cluster::{Cluster, Membership};
@@ -32,7 +32,7 @@ pub(crate) async fn join(node: &Node, coordinator: &Coordinator) -> anyhow::Resu
         url: config.public_url.clone(),
         zone: config.zone.clone(),
         machine: machine(config.machine.as_deref()),
-        medium: Medium::Disk,
+        medium: config.medium.told(),
         store: node.store.id(),
     };
     let now_ms = node.clock.now_ms();

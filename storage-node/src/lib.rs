@@ -14,6 +14,7 @@ mod fetch;
 mod heartbeat;
 mod identity;
 mod join;
+mod medium;
 mod metrics;
 mod peers;
 mod router;
@@ -30,6 +31,7 @@ use tokio::net::TcpListener;
 
 pub use config::{Config, Limits, PROGRAM};
 use identity::Identity;
+pub use medium::{MediumKind, MediumOptions};
 use state::Node;
 use store::Store;
 use upkeep::Upkeep;
@@ -39,10 +41,14 @@ use upkeep::Upkeep;
 /// # Errors
 /// When the configuration or the store cannot be used.
 pub async fn run(config: Config, clock: Clock, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let (data, options) = (config.data.clone(), config.limits.store_options());
+    let (data, medium) = (config.data.clone(), config.medium.clone());
+    let options = medium.adapt(config.limits.store_options());
     let opened = tokio::task::spawn_blocking(move || {
         let identity = Identity::load_or_create(&data)?;
-        let store = Store::open(&data, identity.store(), options)?;
+        let store = match medium.place(identity.node())? {
+            None => Store::open(&data, identity.store(), options)?,
+            Some(place) => Store::open_cloud(&data, identity.store(), options, place)?,
+        };
         anyhow::Ok((identity, store))
     });
     let (identity, store) = opened.await.context("opening the store panicked")??;

@@ -196,6 +196,13 @@ pub(crate) fn store_error(error: StoreError) -> ApiError {
         StoreError::ReadOnly(_) => {
             ApiError::new(ErrorCode::Unavailable, "the node takes no writes until it is restarted")
         }
+        StoreError::Unreachable(reason) => {
+            ApiError::new(ErrorCode::Unavailable, format!("the node's cloud: {reason}"))
+        }
+        StoreError::Cloud(error) => {
+            tracing::warn!(%error, "the cloud");
+            ApiError::new(ErrorCode::Unavailable, format!("the node's cloud: {error}"))
+        }
         StoreError::Deleted(id) => {
             let message = format!("blob {id} was deleted at a higher generation; ask for a new grant");
             ApiError::new(ErrorCode::InvalidGrant, message)

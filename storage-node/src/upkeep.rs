@@ -50,6 +50,7 @@ fn reclaim(node: &Node, stop: &Stop) -> Result<(), StoreError> {
     let (limits, store) = (&node.config.limits, &node.store);
     let speed = Pace { bytes_per_second: limits.compact_rate, stop: stop.clone() };
     while !stop.is_stopped() {
+        store.look_again();
         store.verify_suspects(node.clock.now_ms())?;
         // Nobody knows what is on the disk: nothing is moved and nothing removed.
         if store.status().read_only.is_some() {

@@ -1,9 +1,10 @@
-//! The project's commands: `cargo xtask setup | start | test | tidy | queries | bench | chaos`. `./start` and `./test` only
+//! The project's commands: `cargo xtask setup | start | test | tidy | queries | bench | chaos | fake-dropbox`. `./start` and `./test` only
 //! make sure that cargo is there and call this. A failure is one line on standard error and exit code 1.
 
 mod bench;
 mod chaos;
 mod console;
+mod fake_dropbox;
 mod queries;
 mod setup;
 mod start;
@@ -37,6 +38,8 @@ enum Task {
     Queries(queries::Options),
     /// Run the benchmarks and print their figures beside their targets.
     Bench(bench::Options),
+    /// Be a Dropbox on this machine, for trying nodes out without an account.
+    FakeDropbox(fake_dropbox::Options),
     /// Let programs, disks and the network fail while clients work, and check that nothing is lost.
     Chaos(chaos::Options),
 }
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Queries(options) => queries::run(options),
         Task::Bench(options) => bench::run(&options),
+        Task::FakeDropbox(options) => fake_dropbox::run(&options),
         Task::Chaos(options) => chaos::run(&options),
     };
     match done {

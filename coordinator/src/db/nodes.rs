@@ -102,6 +102,23 @@ pub(super) fn parse_intent(name: &str) -> Result<Intent, DbError> {
     })
 }
 
+fn medium_name(medium: Medium) -> &'static str {
+    match medium {
+        Medium::Disk => "disk",
+        Medium::S3 => "s3",
+        Medium::Dropbox => "dropbox",
+    }
+}
+
+fn parse_medium(name: &str) -> Result<Medium, DbError> {
+    Ok(match name {
+        "disk" => Medium::Disk,
+        "s3" => Medium::S3,
+        "dropbox" => Medium::Dropbox,
+        _ => return Err(DbError::Corrupt("nodes.medium")),
+    })
+}
+
 pub(super) fn parse_id(bytes: &[u8]) -> Result<NodeId, DbError> {
     stored(NodeId::from_slice(bytes), "nodes.public_id")
 }
@@ -113,12 +130,12 @@ pub(super) fn to_db(value: u64) -> i64 {
 /// Adds a node, or lets one that is known by this key come back, perhaps elsewhere or with another store.
 /// `None` if the node is known by another key, or was removed.
 pub async fn join(conn: &mut PgConnection, node: &JoinRequest) -> Result<Option<NodeKey>, DbError> {
-    let Medium::Disk = node.medium;
     let joined = sqlx::query_scalar!(
         "INSERT INTO nodes (public_id, public_key, url, zone, machine, medium, store)
-         VALUES ($1, $2, $3, $4, $5, 'disk', $6)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (public_id) DO UPDATE
-         SET url = excluded.url, zone = excluded.zone, machine = excluded.machine, store = excluded.store,
+         SET url = excluded.url, zone = excluded.zone, machine = excluded.machine, medium = excluded.medium,
+             store = excluded.store,
              store_epoch = nodes.store_epoch + (nodes.store <> excluded.store)::integer
          WHERE nodes.public_key = excluded.public_key AND nodes.intent <> 'gone'
          RETURNING id",
@@ -127,6 +144,7 @@ pub async fn join(conn: &mut PgConnection, node: &JoinRequest) -> Result<Option<
         node.url,
         node.zone,
         node.machine,
+        medium_name(node.medium),
         node.store.as_bytes(),
     );
     Ok(joined.fetch_optional(conn).await?.map(NodeKey))
@@ -204,8 +222,8 @@ pub async fn list(conn: &mut PgConnection) -> Result<Vec<NodeRow>, DbError> {
 /// All nodes, for people: in order of zone and URL.
 pub async fn list_statuses(conn: &mut PgConnection) -> Result<Vec<NodeStatus>, DbError> {
     let rows = sqlx::query!(
-        "SELECT public_id, url, zone, machine, state, intent, drained, distrust, read_only_reason, capacity_bytes,
-                free_bytes, used_bytes, blobs, sync_p99_us, scrub_done_bytes, scrub_total_bytes, scrub_finished_ms,
+        "SELECT public_id, url, zone, machine, medium, state, intent, drained, distrust, read_only_reason,
+                capacity_bytes, free_bytes, used_bytes, blobs, sync_p99_us, scrub_done_bytes, scrub_total_bytes, scrub_finished_ms,
                 scrub_damaged, extract(epoch FROM clock_timestamp() - last_heartbeat_at)::bigint AS silent_s
          FROM nodes WHERE intent <> 'gone' ORDER BY zone, url, id"
     )
@@ -218,7 +236,7 @@ pub async fn list_statuses(conn: &mut PgConnection) -> Result<Vec<NodeStatus>, D
                 url: row.url,
                 zone: row.zone,
                 machine: row.machine,
-                medium: Medium::Disk,
+                medium: parse_medium(&row.medium)?,
                 state: shown(parse_state(&row.state)?, parse_intent(&row.intent)?, row.drained),
                 reason: row.distrust.or(row.read_only_reason),
                 capacity_bytes: unsigned(row.capacity_bytes, "nodes.capacity_bytes")?,

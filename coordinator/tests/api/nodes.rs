@@ -4,7 +4,7 @@ use coordinator::random;
 use protocol::error::ErrorCode;
 use protocol::id::BootId;
 use protocol::nodes::{
-    HeartbeatRequest, HeartbeatResponse, JoinRequest, JoinResponse, NodeState, NodesResponse,
+    HeartbeatRequest, HeartbeatResponse, JoinRequest, JoinResponse, Medium, NodeState, NodesResponse,
 };
 use protocol::routes::coordinator as routes;
 use protocol::sources::{CopiesCount, NewestSnapshot, SourcesResponse};
@@ -31,6 +31,18 @@ async fn a_node_joins_and_is_up_once_it_was_heard_of() {
     assert_eq!((directory.nodes[0].node, &directory.nodes[0].url), (node.id, &node.url));
     let seen = list(&server, &operator).await.nodes.remove(0);
     assert_eq!((seen.state, seen.free_bytes, seen.zone.as_str()), (NodeState::Up, 1 << 39, "zone"));
+}
+
+#[tokio::test]
+async fn where_a_node_keeps_blobs_is_shown_and_may_change() {
+    let server = Server::start().await;
+    let operator = server.register_operator().await;
+    let node = Node::up(&server, "zone").await;
+    for medium in [Medium::Dropbox, Medium::S3, Medium::Disk] {
+        let request = JoinRequest { medium, ..node.join_request(&server) };
+        node.join(&server, &request).await.expect_status(StatusCode::OK);
+        assert_eq!(list(&server, &operator).await.nodes[0].medium, medium);
+    }
 }
 
 #[tokio::test]

@@ -18,6 +18,10 @@ const DIRECTORY_LABEL: &str = "sig/node-dir";
 pub enum Medium {
     /// A local disk.
     Disk,
+    /// A bucket of a server that speaks S3.
+    S3,
+    /// A Dropbox.
+    Dropbox,
 }
 
 /// A node introduces itself, in a request that it signs for [`JOIN_ORIGIN`].

@@ -5,6 +5,7 @@ pub mod authority;
 pub mod clock;
 pub mod cluster;
 pub mod disk;
+pub mod dropbox;
 mod http;
 pub mod long;
 pub mod network;
@@ -13,6 +14,7 @@ mod private;
 pub mod program;
 pub mod prometheus;
 pub mod proxy;
+pub mod s3;
 mod wait;
 
 pub use authority::Authority;

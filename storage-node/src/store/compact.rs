@@ -9,13 +9,13 @@ use bytes::Bytes;
 use protocol::id::BlobId;
 use tokio::sync::oneshot;
 
+use super::Store;
 use super::contents::{Contents, SealedPack};
 use super::error::StoreError;
 use super::index::Entry;
 use super::pace::Pace;
 use super::record::Kind;
 use super::work::{Job, Moved, Work};
-use super::{Store, pack};
 
 /// Bytes that move at a time: what waits behind them waits briefly, and memory is bounded.
 const BATCH_BYTES: u64 = 2 << 20;
@@ -49,7 +49,7 @@ impl Store {
     pub fn compact(&self, number: u32, pace: &Pace, now_ms: u64) -> Result<bool, StoreError> {
         let contents = self.contents(number)?;
         let keep_tombstones = self.may_hide_something(number)?;
-        if !self.move_blobs(&contents, pace, now_ms)? {
+        if !self.move_blobs(number, &contents, pace, now_ms)? {
             return Ok(false);
         }
         let tombstones = &contents.tombstones;
@@ -71,7 +71,7 @@ impl Store {
             Ok(()) | Err(StoreError::Full) => {}
             Err(error) => return Err(error),
         }
-        self.trash_pack(number, now_ms).inspect_err(|error| {
+        self.log.trash_pack(number, now_ms).inspect_err(|error| {
             // The file may come back after a power cut, without the tombstones of what it has.
             self.status.set_read_only(format!("a pack does not go to the trash: {error}"));
         })?;
@@ -85,11 +85,18 @@ impl Store {
         Ok(self.sealed_packs()?.iter().any(|pack| pack.number < number && pack.dead > 0))
     }
 
-    fn move_blobs(&self, contents: &Contents, pace: &Pace, now_ms: u64) -> Result<bool, StoreError> {
+    fn move_blobs(
+        &self,
+        number: u32,
+        contents: &Contents,
+        pace: &Pace,
+        now_ms: u64,
+    ) -> Result<bool, StoreError> {
+        let whole = if contents.blobs.is_empty() { None } else { self.log.whole(number)? };
         let mut batch = Vec::new();
         let mut bytes = 0;
         for (place, (id, at)) in contents.blobs.iter().enumerate() {
-            if let Some(payload) = self.verify(id, *at, now_ms)? {
+            if let Some(payload) = self.verify_in(whole.as_ref(), id, *at, now_ms)? {
                 bytes += at.record_len();
                 batch.push(moved(*id, Entry { kind: Kind::Blob, at: *at }, payload));
             }
@@ -123,9 +130,7 @@ impl Store {
     /// Damaged bytes are never deleted: nobody knows what they were.
     fn keep_damaged_ranges(&self, number: u32, contents: &Contents) -> Result<(), StoreError> {
         for range in &contents.damaged {
-            let (packs, len) = (self.folder.packs(), range.end - range.start);
-            let bytes = pack::salvage(&packs, number, range.start, len);
-            let bytes = bytes.map_err(|source| StoreError::ReadPack { pack: number, source })?;
+            let bytes = self.log.salvage(number, range.start, range.end - range.start)?;
             self.folder.put_aside(&format!("{number:08}.pack.{}", range.start), &bytes)?;
         }
         Ok(())

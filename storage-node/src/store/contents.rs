@@ -1,6 +1,5 @@
 //! What a pack holds that still stands: for moving it elsewhere, and for verifying it.
 
-use std::fs;
 use std::io;
 use std::ops::Range;
 
@@ -8,11 +7,10 @@ use protocol::id::BlobId;
 
 use super::Store;
 use super::error::StoreError;
-use super::examine::{Examined, KnownPack, examine};
+use super::examine::{Examined, KnownPack};
 use super::index::{Entry, Location};
-use super::pack::{self, PACK_HEADER_LEN, Pack};
+use super::pack::PACK_HEADER_LEN;
 use super::record::Kind;
-use super::scan::{Check, scan};
 
 /// What of a pack stands, in the order of the log.
 #[derive(Debug, Default)]
@@ -36,13 +34,9 @@ pub(crate) struct SealedPack {
 impl Store {
     /// All packs but the one that is written to, in their order. Other stores' packs seem all dead.
     pub(crate) fn sealed_packs(&self) -> Result<Vec<SealedPack>, StoreError> {
-        let packs = self.folder.packs();
-        let (numbers, _) = pack::list(&packs).map_err(StoreError::file("list", &packs))?;
         let newest = self.index.end().pack;
         let mut sealed = Vec::new();
-        for number in numbers.into_iter().filter(|number| *number < newest) {
-            let path = pack::path(&packs, number);
-            let len = fs::metadata(&path).map_err(StoreError::file("look at", path))?.len();
+        for (number, len) in self.log.packs()?.into_iter().filter(|(number, _)| *number < newest) {
             let used = self.index.pack_use(number);
             let dead = len.saturating_sub(PACK_HEADER_LEN + used.blobs + used.tombstones);
             sealed.push(SealedPack { number, len, dead });
@@ -52,7 +46,7 @@ impl Store {
 
     /// The pack, if it is this store's and its records can be told from other bytes.
     pub(crate) fn readable_pack(&self, number: u32) -> Result<Option<KnownPack>, StoreError> {
-        match examine(&self.folder.packs(), number, self.id) {
+        match self.log.examine(number, self.id) {
             Ok(Examined::Pack(pack)) => Ok(Some(pack).filter(|pack| pack.marker.is_some())),
             Ok(Examined::Unused | Examined::Foreign) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -75,11 +69,8 @@ impl Store {
 
     fn scan_contents(&self, known: KnownPack) -> Result<Contents, StoreError> {
         let number = known.number;
-        let marker = known.marker.expect("readable packs have one");
-        let opened = Pack::open(&self.folder.packs(), number, marker);
-        let pack = opened.map_err(|source| StoreError::ReadPack { pack: number, source })?;
         let mut records = Vec::new();
-        let scanned = scan(&pack, known.first_record(), Check::Headers, |offset, header| {
+        let scanned = self.log.scan(&known, |offset, header| {
             let at = Location { pack: number, offset, len: header.len, generation: header.generation };
             records.push((header.id, Entry { kind: header.kind, at }));
         })?;

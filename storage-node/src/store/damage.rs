@@ -15,10 +15,11 @@ use protocol::id::BlobId;
 use protocol::limits::GROUP_BLOBS_MAX;
 use serde::{Deserialize, Serialize};
 
+use super::Store;
+use super::cloud::WholePack;
 use super::error::StoreError;
 use super::folder::sync_folder;
 use super::index::Location;
-use super::{Store, pack};
 
 /// One line of the list.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -203,15 +204,29 @@ impl Store {
         Ok(bytes)
     }
 
+    /// The same where the whole pack was read before.
+    pub(crate) fn verify_in(
+        &self,
+        pack: Option<&WholePack>,
+        id: &BlobId,
+        at: Location,
+        now_ms: u64,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let Some(pack) = pack else { return self.verify(id, at, now_ms) };
+        let bytes = pack.blob(id, at).filter(|bytes| sha256(&[bytes]) == *id.as_bytes());
+        if bytes.is_none() {
+            self.put_aside(id, at, now_ms)?;
+        }
+        Ok(bytes)
+    }
+
     fn put_aside(&self, id: &BlobId, at: Location, now_ms: u64) -> Result<(), StoreError> {
         let _alone = self.damage.putting_aside.lock().unwrap_or_else(PoisonError::into_inner);
         if self.index.get(id)? != Some(at) {
             return Ok(());
         }
         tracing::error!(%id, pack = at.pack, offset = at.offset, "a damaged record; put aside");
-        let failed = |source| StoreError::ReadPack { pack: at.pack, source };
-        let left =
-            pack::salvage(&self.folder.packs(), at.pack, at.offset, at.record_len()).map_err(failed)?;
+        let left = self.log.salvage(at.pack, at.offset, at.record_len())?;
         if !left.is_empty() {
             self.folder.put_aside(&format!("{:08}.pack.{}", at.pack, at.offset), &left)?;
         }
@@ -225,9 +240,7 @@ impl Store {
     }
 
     fn read_record(&self, id: &BlobId, at: Location) -> Result<Option<Bytes>, StoreError> {
-        let packs: &Path = &self.folder.packs();
-        let read = pack::drop_cached(packs, at).and_then(|()| pack::read_blob(packs, id, at));
-        let bytes = read.map_err(|source| StoreError::ReadPack { pack: at.pack, source })?;
+        let bytes = self.log.reread_blob(id, at)?;
         Ok(bytes.filter(|bytes| sha256(&[bytes]) == *id.as_bytes()))
     }
 }

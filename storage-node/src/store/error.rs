@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use protocol::id::BlobId;
 
+use super::cloud::CloudError;
+
 /// Why the store cannot do what it is asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -31,6 +33,9 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
+    /// The system gives no more threads.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
     /// A newer version of the program wrote here.
     #[error("pack {pack} has a record of kind {kind}, which a newer version wrote")]
     NewerFormat {
@@ -54,6 +59,15 @@ pub enum StoreError {
     /// The disk is full.
     #[error("the disk is full")]
     Full,
+    /// The packs are somewhere else than where the store is to be opened.
+    #[error("{0} is not this store's place: {1}")]
+    Elsewhere(String, String),
+    /// The packs are in a cloud, and it does not do what it is asked.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// The cloud does not take what is to be written. It may later.
+    #[error("the cloud takes no writes: {0}")]
+    Unreachable(String),
     /// A sync failed, so what is on disk is not known until the next start.
     #[error("read-only until restarted: {0}")]
     ReadOnly(String),

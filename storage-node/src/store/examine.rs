@@ -1,16 +1,15 @@
-//! Tells what a pack file is, also when its header is damaged: then the records that prove themselves give the marker.
+//! Tells what a pack is, also when its header is damaged: then the records that prove themselves give the marker.
 
-use std::fs::File;
 use std::io;
-use std::path::Path;
 
 use protocol::id::StoreId;
 
-use super::pack::{self, Marker, PACK_HEADER_LEN, PackHeader, read_up_to};
+use super::log::Source;
+use super::pack::{Marker, PACK_HEADER_LEN, PackHeader};
 use super::record::{ALIGNMENT, Decoded, HEADER_LEN, RecordHeader};
 use super::scan::{WINDOW, proves_itself, used_bytes};
 
-/// What a pack file turned out to be.
+/// What a pack turned out to be.
 #[derive(Debug)]
 pub(crate) enum Examined {
     /// A pack of this store.
@@ -39,10 +38,9 @@ impl KnownPack {
 }
 
 /// Reads a pack's header, and its records if that is damaged.
-pub(crate) fn examine(packs: &Path, number: u32, store: StoreId) -> io::Result<Examined> {
-    let file = File::open(pack::path(packs, number))?;
+pub(crate) fn examine<S: Source>(source: &S, number: u32, store: StoreId) -> io::Result<Examined> {
     let mut header = [0; PACK_HEADER_LEN as usize];
-    read_up_to(&file, &mut header, 0)?;
+    source.read_up_to(&mut header, 0)?;
     if PackHeader::is_whole(&header) {
         return Ok(match PackHeader::decode(&header) {
             Some(header) if header.store == store && header.number == number => {
@@ -51,12 +49,12 @@ pub(crate) fn examine(packs: &Path, number: u32, store: StoreId) -> io::Result<E
             _ => Examined::Foreign,
         });
     }
-    if used_bytes(&file, PACK_HEADER_LEN)? == 0 {
+    if used_bytes(source, PACK_HEADER_LEN)? == 0 {
         return Ok(Examined::Unused);
     }
-    let known = match find_first_record(&file)? {
+    let known = match find_first_record(source)? {
         Some((marker, first)) => KnownPack { number, marker: Some(marker), damaged: first },
-        None => KnownPack { number, marker: None, damaged: file.metadata()?.len() },
+        None => KnownPack { number, marker: None, damaged: source.len()? },
     };
     Ok(Examined::Pack(known))
 }
@@ -65,12 +63,12 @@ pub(crate) fn examine(packs: &Path, number: u32, store: StoreId) -> io::Result<E
 ///
 /// One that disagrees lies inside a blob whose own header is damaged too, put there by a client. Which of the two is
 /// the pack's cannot be told, and a client must not choose it.
-fn find_first_record(file: &File) -> io::Result<Option<(Marker, u64)>> {
+fn find_first_record<S: Source>(source: &S) -> io::Result<Option<(Marker, u64)>> {
     let mut first: Option<(Marker, u64)> = None;
     let mut next = Some(PACK_HEADER_LEN);
     while let Some(offset) = next {
-        let Some((marker, header)) = record_at(file, offset)? else {
-            next = find_header(file, offset + ALIGNMENT)?;
+        let Some((marker, header)) = record_at(source, offset)? else {
+            next = find_header(source, offset + ALIGNMENT)?;
             continue;
         };
         if first.is_some_and(|(agreed, _)| agreed != marker) {
@@ -83,11 +81,11 @@ fn find_first_record(file: &File) -> io::Result<Option<(Marker, u64)>> {
 }
 
 /// The record at this place, whatever its marker, if it is good.
-fn record_at(file: &File, offset: u64) -> io::Result<Option<(Marker, RecordHeader)>> {
+fn record_at<S: Source>(source: &S, offset: u64) -> io::Result<Option<(Marker, RecordHeader)>> {
     let mut bytes = [0; HEADER_LEN];
-    read_up_to(file, &mut bytes, offset)?;
+    source.read_up_to(&mut bytes, offset)?;
     match decode(&bytes) {
-        Some(record) if proves_itself(file, offset, &record.1)? => Ok(Some(record)),
+        Some(record) if proves_itself(source, offset, &record.1)? => Ok(Some(record)),
         _ => Ok(None),
     }
 }
@@ -101,10 +99,10 @@ fn decode(bytes: &[u8; HEADER_LEN]) -> Option<(Marker, RecordHeader)> {
 }
 
 /// The next place from `from` on where a record's header stands, whatever its marker.
-fn find_header(file: &File, mut from: u64) -> io::Result<Option<u64>> {
+fn find_header<S: Source>(source: &S, mut from: u64) -> io::Result<Option<u64>> {
     let mut window = vec![0; WINDOW + HEADER_LEN];
     loop {
-        let count = read_up_to(file, &mut window, from)?;
+        let count = source.read_up_to(&mut window, from)?;
         let starts = (0..count.min(WINDOW)).step_by(ALIGNMENT as usize);
         let is_header =
             |at: &usize| window[*at..count].first_chunk().is_some_and(|bytes| decode(bytes).is_some());

@@ -18,7 +18,7 @@ pub(crate) struct Folder {
 impl Folder {
     /// Makes what is missing and locks the folder.
     pub(crate) fn open(root: &Path) -> Result<Self, StoreError> {
-        for folder in [root.to_owned(), root.join("packs"), root.join("quarantine"), root.join("trash")] {
+        for folder in [root.to_owned(), root.join("quarantine")] {
             fs::create_dir_all(&folder).map_err(StoreError::file("make the folder", folder))?;
         }
         let path = root.join("LOCK");
@@ -31,6 +31,24 @@ impl Folder {
         }
         sync_folder(root)?;
         Ok(Self { root: root.to_owned(), _lock: lock })
+    }
+
+    /// For packs on this disk.
+    pub(crate) fn make_packs(&self) -> Result<(), StoreError> {
+        for folder in [self.packs(), self.trash()] {
+            fs::create_dir_all(&folder).map_err(StoreError::file("make the folder", folder))?;
+        }
+        sync_folder(&self.root)
+    }
+
+    /// Says that the packs are in a cloud, and whose they are there.
+    pub(crate) fn cloud_mark(&self) -> PathBuf {
+        self.root.join("cloud.json")
+    }
+
+    /// What the provider's hashes of packs in a cloud should be.
+    pub(crate) fn hashes(&self) -> PathBuf {
+        self.root.join("hashes.jsonl")
     }
 
     pub(crate) fn packs(&self) -> PathBuf {

@@ -2,6 +2,7 @@
 //!
 //! It knows blobs, generations and disks; no grants, nodes, users or files.
 
+mod cloud;
 mod compact;
 mod contents;
 mod damage;
@@ -9,6 +10,7 @@ mod error;
 mod examine;
 mod folder;
 mod index;
+mod log;
 mod options;
 mod pace;
 mod pack;
@@ -25,7 +27,7 @@ mod work;
 mod writer;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
@@ -35,6 +37,8 @@ use protocol::blob_list::StoredBlob;
 use protocol::id::{BlobId, StoreId};
 use tokio::sync::oneshot;
 
+use cloud::CloudLog;
+pub use cloud::{CloudError, CloudPlace, Dropbox, Patience, Provider, S3, Secret};
 use damage::DamageList;
 pub use damage::DamageReport;
 pub use error::StoreError;
@@ -42,6 +46,7 @@ use folder::Folder;
 pub use folder::replace_file;
 pub use index::Totals;
 use index::{Digests, Index};
+use log::{DiskLog, Log};
 pub use options::StoreOptions;
 pub use pace::{Pace, Stop};
 pub use recovery::Recovered;
@@ -57,7 +62,8 @@ use writer::{Writer, WriterStatus};
 /// An open store. Dropping it without [`Store::close`] is like a crash: the next start reads the log's end again.
 #[derive(Debug)]
 pub struct Store {
-    folder: Arc<Folder>,
+    folder: Folder,
+    log: Log,
     id: StoreId,
     reserve: Reserve,
     pack_bytes: u64,
@@ -79,7 +85,7 @@ pub struct Store {
 pub struct StoreStatus {
     /// What it holds.
     pub totals: Totals,
-    /// Why it takes no writes until it is restarted.
+    /// Why it takes no writes.
     pub read_only: Option<String>,
     /// 99th percentile of the last minute's syncs.
     pub sync_p99: Duration,
@@ -93,31 +99,52 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; [`StoreError::InUse`] when another process has it open.
     pub fn open(root: &Path, id: StoreId, options: StoreOptions) -> Result<Self, StoreError> {
-        let folder = Arc::new(Folder::open(root)?);
+        let folder = Folder::open(root)?;
+        if folder.cloud_mark().exists() {
+            let reason = "its packs are in a cloud, as cloud.json says";
+            return Err(StoreError::Elsewhere(root.display().to_string(), reason.to_owned()));
+        }
+        folder.make_packs()?;
+        let log = Log::Disk(DiskLog::of(&folder));
+        Self::open_log(folder, log, id, options)
+    }
+
+    /// The same for a store whose packs are in a cloud; the folder has everything else.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Elsewhere`] when the packs are another store's, or not there.
+    pub fn open_cloud(
+        root: &Path,
+        id: StoreId,
+        options: StoreOptions,
+        place: CloudPlace,
+    ) -> Result<Self, StoreError> {
+        let folder = Folder::open(root)?;
+        if folder.packs().exists() {
+            let reason = "its packs are on this disk; start it as before, or begin in an empty folder";
+            return Err(StoreError::Elsewhere(root.display().to_string(), reason.to_owned()));
+        }
+        let log = Log::Cloud(Arc::new(CloudLog::open(place, &folder, id)?));
+        Self::open_log(folder, log, id, options)
+    }
+
+    fn open_log(folder: Folder, log: Log, id: StoreId, options: StoreOptions) -> Result<Self, StoreError> {
         let damage = DamageList::open(folder.damage_list())?;
         let scrub = ScrubState::open(folder.scrub_progress())?;
         let lost: Vec<_> = damage.all().iter().map(|damaged| (damaged.id(), damaged.location())).collect();
-        let opening = recovery::open(&folder, id, &lost)?;
+        let opening = log.recover(&folder, id, &lost, &options)?;
         let index = Arc::new(opening.index);
         let status = Arc::new(WriterStatus::default());
-        if let Some((pack, _)) = &opening.newest {
-            let preallocated = pack.preallocate_again(options.pack_bytes);
-            preallocated.map_err(StoreError::file("reserve space in", folder.packs()))?;
-        }
         let writer = Writer {
-            packs: folder.packs(),
-            store: id,
             index: Arc::clone(&index),
             status: Arc::clone(&status),
             limits: options.group,
-            pack_bytes: options.pack_bytes,
-            current: opening.newest,
-            next_pack: opening.next_pack,
-            buffer: Vec::new(),
+            appender: opening.appender,
         };
         let threads = Threads::start(writer, options.checkpoint_every)?;
         Ok(Self {
             folder,
+            log,
             id,
             reserve: options.reserve,
             pack_bytes: options.pack_bytes,
@@ -212,10 +239,7 @@ impl Store {
     pub async fn read(&self, id: &BlobId) -> Result<Option<Bytes>, StoreError> {
         let mut found = self.index.get(id)?;
         while let Some(at) = found {
-            let (packs, wanted) = (self.folder.packs(), *id);
-            let read = tokio::task::spawn_blocking(move || pack::read_blob(&packs, &wanted, at));
-            let read = read.await.map_err(|_| StoreError::Closing)?;
-            let bytes = read.map_err(|source| StoreError::ReadPack { pack: at.pack, source })?;
+            let bytes = self.log.read_blob(id, at).await?;
             if bytes.is_some() {
                 return Ok(bytes);
             }
@@ -251,7 +275,7 @@ impl Store {
     pub fn status(&self) -> StoreStatus {
         StoreStatus {
             totals: self.index.totals(),
-            read_only: self.status.read_only(),
+            read_only: self.status.read_only().or_else(|| self.log.trouble()),
             sync_p99: self.status.sync_times.p99(Instant::now()),
             damaged_reads: self.damaged_reads.load(Ordering::Relaxed),
         }
@@ -267,8 +291,12 @@ impl Store {
     /// # Errors
     /// When the system cannot say.
     pub fn space(&self) -> Result<Space, StoreError> {
-        let path: PathBuf = self.folder.packs();
-        Space::of(&path, self.reserve).map_err(StoreError::file("measure the disk of", path))
+        self.log.space(self.reserve)
+    }
+
+    /// After the medium refused writes, looks whether it takes them again; blocks.
+    pub fn look_again(&self) {
+        self.log.look_again();
     }
 
     /// Writes everything that waits and marks the store as cleanly closed. Puts fail from now on.

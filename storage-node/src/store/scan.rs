@@ -4,14 +4,14 @@
 //! look alike, so the scanner never takes damage for the end: it goes on at the next record that proves itself by
 //! marker, checksum and SHA-256. Only what lies behind the last good record may be cut off.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 
 use protocol::digest::sha256;
 
 use super::error::StoreError;
-use super::pack::{PACK_HEADER_LEN, Pack, read_up_to};
+use super::log::Source;
+use super::pack::{PACK_HEADER_LEN, Pack};
 use super::record::{ALIGNMENT, Decoded, HEADER_LEN, Kind, RecordHeader};
 
 /// How much of each record is checked.
@@ -38,14 +38,14 @@ pub(crate) struct Scanned {
 pub(crate) const WINDOW: usize = 1 << 20;
 
 /// Visits every good record from `from` on, in order: its offset and header.
-pub(crate) fn scan(
-    pack: &Pack,
+pub(crate) fn scan<S: Source>(
+    pack: &Pack<S>,
     from: u64,
     check: Check,
     mut visit: impl FnMut(u64, RecordHeader),
 ) -> Result<Scanned, StoreError> {
     let failed = |source| StoreError::ReadPack { pack: pack.number, source };
-    let file_len = pack.file.metadata().map_err(failed)?.len();
+    let file_len = pack.bytes.len().map_err(failed)?;
     let mut found = Scanned { end: from.max(PACK_HEADER_LEN), ..Scanned::default() };
     let mut next = Some(found.end);
     let mut trusted = check == Check::Headers;
@@ -63,19 +63,19 @@ pub(crate) fn scan(
         next = Some(found.end);
         trusted = check == Check::Headers;
     }
-    found.torn_bytes = used_bytes(&pack.file, found.end).map_err(failed)?;
+    found.torn_bytes = used_bytes(&pack.bytes, found.end).map_err(failed)?;
     Ok(found)
 }
 
-fn good_record(
-    pack: &Pack,
+fn good_record<S: Source>(
+    pack: &Pack<S>,
     offset: u64,
     file_len: u64,
     trusted: bool,
 ) -> Result<Option<RecordHeader>, StoreError> {
     let failed = |source| StoreError::ReadPack { pack: pack.number, source };
     let mut bytes = [0; HEADER_LEN];
-    if read_up_to(&pack.file, &mut bytes, offset).map_err(failed)? < HEADER_LEN {
+    if pack.bytes.read_up_to(&mut bytes, offset).map_err(failed)? < HEADER_LEN {
         return Ok(None);
     }
     let header = match RecordHeader::decode(&bytes, pack.marker) {
@@ -86,26 +86,26 @@ fn good_record(
     if offset + HEADER_LEN as u64 + u64::from(header.len) > file_len {
         return Ok(None);
     }
-    let good = trusted || proves_itself(&pack.file, offset, &header).map_err(failed)?;
+    let good = trusted || proves_itself(&pack.bytes, offset, &header).map_err(failed)?;
     Ok(good.then_some(header))
 }
 
 /// Whether the payload behind a record's header is the blob that it names. A tombstone is all header.
-pub(crate) fn proves_itself(file: &File, offset: u64, header: &RecordHeader) -> io::Result<bool> {
+pub(crate) fn proves_itself<S: Source>(source: &S, offset: u64, header: &RecordHeader) -> io::Result<bool> {
     if header.kind == Kind::Tombstone {
         return Ok(true);
     }
     let mut payload = vec![0; header.len as usize];
-    let count = read_up_to(file, &mut payload, offset + HEADER_LEN as u64)?;
+    let count = source.read_up_to(&mut payload, offset + HEADER_LEN as u64)?;
     let whole = count == payload.len() && header.payload_crc == crc32c::crc32c(&payload);
     Ok(whole && sha256(&[&payload]) == *header.id.as_bytes())
 }
 
 /// The next place from `from` on where the pack's marker stands.
-fn find_marker(pack: &Pack, mut from: u64, file_len: u64) -> io::Result<Option<u64>> {
+fn find_marker<S: Source>(pack: &Pack<S>, mut from: u64, file_len: u64) -> io::Result<Option<u64>> {
     let mut window = vec![0; WINDOW + pack.marker.0.len()];
     while from < file_len {
-        let count = read_up_to(&pack.file, &mut window, from)?;
+        let count = pack.bytes.read_up_to(&mut window, from)?;
         let starts = (0..count.min(WINDOW)).step_by(ALIGNMENT as usize);
         if let Some(at) = starts.into_iter().find(|at| window[*at..count].starts_with(&pack.marker.0)) {
             return Ok(Some(from + at as u64));
@@ -116,11 +116,11 @@ fn find_marker(pack: &Pack, mut from: u64, file_len: u64) -> io::Result<Option<u
 }
 
 /// Bytes from `start` to the last one that is not zero.
-pub(crate) fn used_bytes(file: &File, start: u64) -> io::Result<u64> {
+pub(crate) fn used_bytes<S: Source>(source: &S, start: u64) -> io::Result<u64> {
     let mut window = vec![0; WINDOW];
     let (mut from, mut used) = (start, 0);
     loop {
-        let count = read_up_to(file, &mut window, from)?;
+        let count = source.read_up_to(&mut window, from)?;
         if count == 0 {
             return Ok(used);
         }

@@ -98,20 +98,29 @@ impl Store {
         };
         let Some(bytes) = self.scrub_pack(number, pace, now_ms)? else { return Ok(false) };
         progress.next_pack = number.saturating_add(1);
-        progress.done_bytes += bytes;
+        progress.done_bytes = (progress.done_bytes + bytes).min(progress.total_bytes);
         self.scrub.set(progress)?;
         Ok(true)
     }
 
     /// Bytes of the blobs that were read; none if it was stopped.
     fn scrub_pack(&self, number: u32, pace: &Pace, now_ms: u64) -> Result<Option<u64>, StoreError> {
+        if self.log.is_vouched_for(number)? {
+            return Ok(Some(self.index.pack_use(number).blobs));
+        }
+        let damaged = self.damaged_count();
+        let blobs = self.contents(number)?.blobs;
+        let whole = if blobs.is_empty() { None } else { self.log.whole(number)? };
         let mut bytes = 0;
-        for (id, at) in self.contents(number)?.blobs {
-            self.verify(&id, at, now_ms)?;
+        for (id, at) in blobs {
+            self.verify_in(whole.as_ref(), &id, at, now_ms)?;
             bytes += u64::from(at.len);
             if !pace.spend(at.record_len()) {
                 return Ok(None);
             }
+        }
+        if self.damaged_count() == damaged {
+            self.log.note_good(number)?;
         }
         Ok(Some(bytes))
     }

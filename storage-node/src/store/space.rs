@@ -35,9 +35,12 @@ impl Space {
     /// When the system cannot say.
     pub fn of(path: &Path, reserve: Reserve) -> io::Result<Self> {
         let disk = rustix::fs::statvfs(path)?;
-        let capacity_bytes = disk.f_blocks * disk.f_frsize;
+        Ok(Self::within(disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize, reserve))
+    }
+
+    /// Of anything that has so many bytes, and so many of them free.
+    pub(crate) fn within(capacity_bytes: u64, free_bytes: u64, reserve: Reserve) -> Self {
         let reserved = reserve.bytes.max(capacity_bytes / 100 * reserve.percent);
-        let free_bytes = (disk.f_bavail * disk.f_frsize).saturating_sub(reserved);
-        Ok(Self { capacity_bytes, free_bytes })
+        Self { capacity_bytes, free_bytes: free_bytes.saturating_sub(reserved) }
     }
 }

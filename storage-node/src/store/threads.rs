@@ -23,19 +23,17 @@ impl Threads {
         let (queue, jobs) = mpsc::channel();
         let (alive, writer_ended) = mpsc::channel::<()>();
         let (index, status) = (Arc::clone(&writer.index), Arc::clone(&writer.status));
-        let packs = writer.packs.clone();
-        let spawn_failed = || StoreError::file("start threads for", packs.clone());
         let writer = thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || {
                 writer.run(&jobs);
                 drop(alive);
             })
-            .map_err(spawn_failed())?;
+            .map_err(StoreError::Thread)?;
         let checkpoints = thread::Builder::new()
             .name("store-checkpoint".into())
             .spawn(move || write_checkpoints(&index, &status, checkpoint_every, &writer_ended))
-            .map_err(spawn_failed())?;
+            .map_err(StoreError::Thread)?;
         Ok(Self { queue, writer, checkpoints })
     }
 }

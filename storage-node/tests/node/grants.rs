@@ -13,7 +13,24 @@ use protocol::signature::SigningKey;
 use server::clock::Clock;
 use server::grants::GrantIssuer;
 
-use crate::support::{Blob, Coordinator, Node, Setup, refusal};
+use crate::media::on_all_media_async;
+use crate::support::{Blob, Coordinator, Medium, Node, Setup, refusal};
+
+on_all_media_async!(
+    a_token_longer_than_any_grant,
+    a_token_of_another_form,
+    a_token_under_another_key,
+    a_token_whose_signature_does_not_verify,
+    a_token_of_the_same_key_that_is_no_grant,
+    a_grant_for_another_node,
+    a_grant_before_and_after_its_time,
+    a_grant_for_another_operation,
+    a_grant_for_another_list_or_with_other_totals,
+    a_disk_that_is_full_up_to_its_reserve,
+    a_grant_that_was_used_too_often,
+    more_grants_than_are_remembered_and_room_again_when_they_expired,
+    no_token_at_all,
+);
 
 struct Case {
     node: Node,
@@ -21,8 +38,8 @@ struct Case {
 }
 
 impl Case {
-    async fn new() -> Self {
-        Self::with(Setup::default()).await
+    async fn on(medium: &Medium) -> Self {
+        Self::with(Setup { medium, ..Setup::default() }).await
     }
 
     async fn with(setup: Setup<'_>) -> Self {
@@ -61,9 +78,8 @@ impl Case {
     }
 }
 
-#[tokio::test]
-async fn a_token_longer_than_any_grant() {
-    let case = Case::new().await;
+async fn a_token_longer_than_any_grant(medium: &Medium) {
+    let case = Case::on(medium).await;
     let token = case.token(|_| {});
     let at_limit = format!("{token}{}", "A".repeat(GRANT_BYTES_MAX - token.len()));
     case.refused_by("token_too_long", &format!("{at_limit}A")).await;
@@ -73,9 +89,8 @@ async fn a_token_longer_than_any_grant() {
     case.node.stop().await;
 }
 
-#[tokio::test]
-async fn a_token_of_another_form() {
-    let case = Case::new().await;
+async fn a_token_of_another_form(medium: &Medium) {
+    let case = Case::on(medium).await;
     let token = case.token(|_| {});
     for other in ["x", &token.replace("v4.public.", "v4.local."), &token.replace("v4.public.", "v3.public.")]
     {
@@ -84,9 +99,8 @@ async fn a_token_of_another_form() {
     case.node.stop().await;
 }
 
-#[tokio::test]
-async fn a_token_under_another_key() {
-    let case = Case::new().await;
+async fn a_token_under_another_key(medium: &Medium) {
+    let case = Case::on(medium).await;
     let other = GrantIssuer::new(&SigningKey::from_bytes(&[8; 32])).issue(&case.claims());
     case.refused_by("key_id", &other).await;
     // Without a key id.
@@ -95,9 +109,8 @@ async fn a_token_under_another_key() {
     case.node.stop().await;
 }
 
-#[tokio::test]
-async fn a_token_whose_signature_does_not_verify() {
-    let case = Case::new().await;
+async fn a_token_whose_signature_does_not_verify(medium: &Medium) {
+    let case = Case::on(medium).await;
     let token = case.token(|_| {});
     let other = GrantIssuer::new(&SigningKey::from_bytes(&[8; 32])).issue(&case.claims());
     let key_id = token.rsplit_once('.').unwrap().1;
@@ -111,9 +124,8 @@ async fn a_token_whose_signature_does_not_verify() {
     case.node.stop().await;
 }
 
-#[tokio::test]
-async fn a_token_of_the_same_key_that_is_no_grant() {
-    let case = Case::new().await;
+async fn a_token_of_the_same_key_that_is_no_grant(medium: &Medium) {
+    let case = Case::on(medium).await;
     let issued = case.token(|_| {});
     let key_id = {
         use base64_url::decode;
@@ -141,18 +153,17 @@ mod base64_url {
     }
 }
 
-#[tokio::test]
-async fn a_grant_for_another_node() {
-    let case = Case::new().await;
+async fn a_grant_for_another_node(medium: &Medium) {
+    let case = Case::on(medium).await;
     let token = case.token(|claims| claims.aud = NodeId::from_bytes([1; 16]).unwrap());
     case.refused_by("audience", &token).await;
     case.node.stop().await;
 }
 
-#[tokio::test]
-async fn a_grant_before_and_after_its_time() {
+async fn a_grant_before_and_after_its_time(medium: &Medium) {
     let time = Arc::new(AtomicU64::new(0));
-    let case = Case::with(Setup { clock: Clock::Manual(Arc::clone(&time)), ..Setup::default() }).await;
+    let case =
+        Case::with(Setup { clock: Clock::Manual(Arc::clone(&time)), medium, ..Setup::default() }).await;
     let (iat, exp) = (1_000_000, 1_000_600);
     let token = case.token(|claims| (claims.iat, claims.exp) = (iat, exp));
     let at = |seconds: u64| time.store(seconds * 1000, Ordering::Relaxed);
@@ -168,9 +179,8 @@ async fn a_grant_before_and_after_its_time() {
     case.node.stop().await;
 }
 
-#[tokio::test]
-async fn a_grant_for_another_operation() {
-    let case = Case::new().await;
+async fn a_grant_for_another_operation(medium: &Medium) {
+    let case = Case::on(medium).await;
     case.refused_by("operation", &case.token(|claims| claims.op = Operation::Get)).await;
     case.accepted(&case.token(|_| {})).await;
     let put = case.node.coordinator.grant(case.node.id, Operation::Put, &[case.blob.stored]);
@@ -180,9 +190,8 @@ async fn a_grant_for_another_operation() {
     case.node.stop().await;
 }
 
-#[tokio::test]
-async fn a_grant_for_another_list_or_with_other_totals() {
-    let case = Case::new().await;
+async fn a_grant_for_another_list_or_with_other_totals(medium: &Medium) {
+    let case = Case::on(medium).await;
     let other = Blob::random(2, 5000);
     let wrong = case.node.coordinator.grant(case.node.id, Operation::Put, &[other.stored]);
     case.refused_by("list", &wrong).await;
@@ -194,18 +203,16 @@ async fn a_grant_for_another_list_or_with_other_totals() {
     case.node.stop().await;
 }
 
-#[tokio::test]
-async fn a_disk_that_is_full_up_to_its_reserve() {
-    let case = Case::with(Setup { options: &["--reserve-percent=100"], ..Setup::default() }).await;
+async fn a_disk_that_is_full_up_to_its_reserve(medium: &Medium) {
+    let case = Case::with(Setup { options: &["--reserve-percent=100"], medium, ..Setup::default() }).await;
     let response = case.node.put_with(&case.blob, &case.token(|_| {})).await;
     assert_eq!(refusal(response).await, (507, ErrorCode::InsufficientStorage));
     assert_eq!(case.node.refusals("disk_full").await, 1);
     case.node.stop().await;
 }
 
-#[tokio::test]
-async fn a_grant_that_was_used_too_often() {
-    let case = Case::with(Setup { options: &["--grant-budget=2"], ..Setup::default() }).await;
+async fn a_grant_that_was_used_too_often(medium: &Medium) {
+    let case = Case::with(Setup { options: &["--grant-budget=2"], medium, ..Setup::default() }).await;
     let token = case.token(|_| {});
     case.accepted(&token).await;
     case.accepted(&token).await;
@@ -216,11 +223,10 @@ async fn a_grant_that_was_used_too_often() {
     case.node.stop().await;
 }
 
-#[tokio::test]
-async fn more_grants_than_are_remembered_and_room_again_when_they_expired() {
+async fn more_grants_than_are_remembered_and_room_again_when_they_expired(medium: &Medium) {
     let time = Arc::new(AtomicU64::new(1_000_000_000));
     let clock = Clock::Manual(Arc::clone(&time));
-    let case = Case::with(Setup { options: &["--grants-max=1"], clock, ..Setup::default() }).await;
+    let case = Case::with(Setup { options: &["--grants-max=1"], clock, medium, ..Setup::default() }).await;
     let at = |iat: u64| move |claims: &mut Grant| (claims.iat, claims.exp) = (iat, iat + 600);
     case.accepted(&case.token(at(1_000_000))).await;
     let response = case.node.put_with(&case.blob, &case.token(at(1_000_000))).await;
@@ -231,9 +237,8 @@ async fn more_grants_than_are_remembered_and_room_again_when_they_expired() {
     case.node.stop().await;
 }
 
-#[tokio::test]
-async fn no_token_at_all() {
-    let case = Case::new().await;
+async fn no_token_at_all(medium: &Medium) {
+    let case = Case::on(medium).await;
     for authorization in [None, Some("Basic eDp5"), Some("Bearer")] {
         let mut request = case.node.http.put(case.node.blob_url(case.blob.stored.id));
         if let Some(value) = authorization {

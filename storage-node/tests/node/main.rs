@@ -3,6 +3,8 @@
 
 mod audit;
 mod batch;
+mod cloud;
+mod cloud_troubles;
 mod compaction;
 mod configuration;
 mod cors;
@@ -16,6 +18,7 @@ mod inventory;
 mod joining;
 mod limits;
 mod many_packs;
+mod media;
 mod metrics;
 mod model;
 mod power_cut;

@@ -16,9 +16,10 @@ use testkit::tempdir;
 
 use crate::compaction::compact_all;
 use crate::inventory::digests;
-use crate::recovery::{delete, has, open, try_put};
+use crate::media::on_all_media;
+use crate::recovery::{delete, has, try_put};
 use crate::scrub::{PERIOD_MS as SCRUB_PERIOD_MS, scrub_all};
-use crate::support::{Blob, damage, list, packs};
+use crate::support::{Blob, Medium, damage, list, packs};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -132,8 +133,8 @@ impl Model {
         store.empty_trash(u64::MAX, 0).unwrap();
     }
 
-    fn damage_and_scrub(&mut self, store: &Store, folder: &Path, blob: &Blob) {
-        damage(folder, blob);
+    fn damage_and_scrub(&mut self, store: &Store, packs: &Path, blob: &Blob) {
+        damage(packs, blob);
         (self.damaged, self.rounds) = (true, self.rounds + 1);
         scrub_all(store, self.rounds * SCRUB_PERIOD_MS);
         self.held.remove(&blob.stored.id);
@@ -159,7 +160,7 @@ fn at_generation(numbers: &[u64], generation: u32) -> Vec<Blob> {
     numbers.iter().map(|number| blob(*number).at_generation(generation)).collect()
 }
 
-fn apply(step: &Step, store: Store, folder: &Path, model: &mut Model) -> Store {
+fn apply(step: &Step, store: Store, folder: &Path, medium: &Medium, model: &mut Model) -> Store {
     let index = folder.join("index.redb");
     match step {
         Step::Put { blobs, generation } => {
@@ -175,20 +176,23 @@ fn apply(step: &Step, store: Store, folder: &Path, model: &mut Model) -> Store {
             return store;
         }
         Step::DamageAndScrub { blob: number } => {
-            model.damage_and_scrub(&store, folder, &blob(*number));
+            model.damage_and_scrub(&store, &medium.folder(folder), &blob(*number));
             return store;
         }
         Step::StopCleanly => store.close().unwrap(),
         Step::Crash => {}
         Step::CrashWhileWriting { torn } => {
             drop(store);
-            tear(folder, torn);
-            return open(folder);
+            // Objects are whole or not there.
+            if medium.is_disk() {
+                tear(folder, torn);
+            }
+            return medium.open(folder);
         }
         Step::LoseIndex => {
             drop(store);
             fs::remove_file(index).unwrap();
-            return open(folder);
+            return medium.open(folder);
         }
         Step::GarbleIndex { at } => {
             drop(store);
@@ -196,25 +200,26 @@ fn apply(step: &Step, store: Store, folder: &Path, model: &mut Model) -> Store {
             let at = at.index(bytes.len());
             bytes[at] = !bytes[at];
             fs::write(index, bytes).unwrap();
-            return open(folder);
+            return medium.open(folder);
         }
     }
     drop(store);
-    open(folder)
+    medium.open(folder)
 }
 
-#[test]
-fn the_store_holds_what_a_map_would() {
+on_all_media!(the_store_holds_what_a_map_would);
+
+fn the_store_holds_what_a_map_would(medium: &Medium) {
     let cases = u32::try_from(scale(32, 800)).unwrap();
     let mut runner =
         TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() });
     let steps = prop::collection::vec(step(), 1..30);
     let outcome = runner.run(&steps, |steps| {
         let folder = tempdir().unwrap();
-        let mut store = open(folder.path());
+        let mut store = medium.open(folder.path());
         let mut model = Model::default();
         for step in &steps {
-            store = apply(step, store, folder.path(), &mut model);
+            store = apply(step, store, folder.path(), medium, &mut model);
             model.check(&store, step);
         }
         Ok(())

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use storage_node::store::{IncomingBlob, Recovered, Reserve, Store, StoreError, StoreOptions, VerifiedBlob};
 use testkit::{TempDir, tempdir};
 
-use crate::support::{Blob, list, packs};
+use crate::media::on_all_media;
+use crate::support::{Blob, Medium, list, packs};
 
 pub const PACK_HEADER: usize = 64;
 pub const RECORD_HEADER: usize = 64;
@@ -74,6 +75,32 @@ pub fn crashed(blobs: &[Blob]) -> TempDir {
     folder
 }
 
+/// The same on any medium. In a cloud each blob that is put alone takes a pack of its own; here the first few share one.
+fn crashed_on(medium: &Medium, blobs: &[Blob]) -> TempDir {
+    if medium.is_disk() {
+        return crashed(blobs);
+    }
+    let folder = tempdir().unwrap();
+    let store = medium.open(folder.path());
+    for blobs in blobs.chunks(3) {
+        put(&store, blobs);
+    }
+    drop(store);
+    fs::remove_file(folder.path().join("index.redb")).unwrap();
+    folder
+}
+
+on_all_media!(
+    damage_in_an_older_pack_loses_that_record_alone,
+    a_pack_whose_header_is_damaged_is_still_read,
+    bytes_inside_a_blob_do_not_pass_for_a_record,
+    an_index_that_is_gone_garbage_or_older_is_brought_up_to_the_packs,
+    a_store_in_use_is_refused,
+    a_record_of_a_kind_from_the_future_is_not_skipped,
+    a_clean_stop_is_believed_once,
+    files_that_are_not_ours_are_left_alone,
+);
+
 pub fn only_pack(folder: &Path) -> PathBuf {
     let mut packs = packs(folder);
     assert_eq!(packs.len(), 1);
@@ -135,30 +162,28 @@ fn a_flipped_bit_anywhere_in_a_record_loses_that_record_alone() {
     }
 }
 
-#[test]
-fn damage_in_an_older_pack_loses_that_record_alone() {
+fn damage_in_an_older_pack_loses_that_record_alone(medium: &Medium) {
     let blobs: Vec<_> = (0..8).map(|seed| Blob::random(seed, 20_000)).collect();
-    let folder = crashed(&blobs);
-    let first = packs(folder.path()).remove(0);
-    assert!(packs(folder.path()).len() > 1);
+    let folder = crashed_on(medium, &blobs);
+    let first = packs(&medium.folder(folder.path())).remove(0);
+    assert!(packs(&medium.folder(folder.path())).len() > 1);
     let mut bytes = fs::read(&first).unwrap();
     bytes[PACK_HEADER + 30] ^= 1;
     fs::write(&first, bytes).unwrap();
-    let store = open(folder.path());
+    let store = medium.open(folder.path());
     let found: Vec<_> = blobs.iter().map(|blob| has(&store, blob)).collect();
     assert_eq!(found, [false, true, true, true, true, true, true, true]);
     assert_eq!(store.recovered().damaged_ranges, 1);
 }
 
-#[test]
-fn a_pack_whose_header_is_damaged_is_still_read() {
+fn a_pack_whose_header_is_damaged_is_still_read(medium: &Medium) {
     let blobs = [small(1), small(2)];
-    let folder = crashed(&blobs);
-    let pack = only_pack(folder.path());
+    let folder = crashed_on(medium, &blobs);
+    let pack = only_pack(&medium.folder(folder.path()));
     let mut bytes = fs::read(&pack).unwrap();
     bytes[..PACK_HEADER].fill(0);
     fs::write(&pack, bytes).unwrap();
-    let store = open(folder.path());
+    let store = medium.open(folder.path());
     assert!(blobs.iter().all(|blob| has(&store, blob)));
     assert_eq!(store.recovered().damaged_ranges, 1);
 }
@@ -177,42 +202,43 @@ pub fn carrier(hidden: &Blob) -> Blob {
     Blob::of([&forged[..], &hidden.bytes].concat())
 }
 
-#[test]
-fn bytes_inside_a_blob_do_not_pass_for_a_record() {
+fn bytes_inside_a_blob_do_not_pass_for_a_record(medium: &Medium) {
     let hidden = small(7);
     let carrier = carrier(&hidden);
-    let folder = crashed(&[carrier.clone(), small(1)]);
-    let pack = only_pack(folder.path());
+    let folder = crashed_on(medium, &[carrier.clone(), small(1)]);
+    let pack = only_pack(&medium.folder(folder.path()));
     let mut bytes = fs::read(&pack).unwrap();
     bytes[PACK_HEADER] ^= 1;
     fs::write(&pack, bytes).unwrap();
 
-    let store = open(folder.path());
+    let store = medium.open(folder.path());
     assert!(store.find(&hidden.stored.id).unwrap().is_none());
     assert!(!has(&store, &carrier) && has(&store, &small(1)));
 }
 
-#[test]
-fn files_that_are_not_ours_are_left_alone() {
-    let folder = crashed(&[small(1)]);
+fn files_that_are_not_ours_are_left_alone(medium: &Medium) {
+    let folder = crashed_on(medium, &[small(1)]);
     let other = tempdir().unwrap();
     let foreign_id = protocol::id::StoreId::from_bytes([0x22; 16]).unwrap();
-    let foreign = Store::open(other.path(), foreign_id, options()).unwrap();
+    let foreign = medium.try_open_as(other.path(), foreign_id).unwrap();
     put(&foreign, &[small(9)]);
     drop(foreign);
-    let in_packs = |name: &str| folder.path().join("packs").join(name);
-    fs::copy(only_pack(other.path()), in_packs("00000007.pack")).unwrap();
+    let in_packs = |name: &str| medium.folder(folder.path()).join("packs").join(name);
+    fs::copy(only_pack(&medium.folder(other.path())), in_packs("00000007.pack")).unwrap();
     fs::write(in_packs("notes.txt"), "mine").unwrap();
     fs::write(in_packs("00000002.pack.swp"), "editor").unwrap();
 
-    let store = open(folder.path());
+    let store = medium.open(folder.path());
     assert_eq!(store.recovered().strangers, 3);
     assert!(has(&store, &small(1)) && !has(&store, &small(9)));
     put(&store, &(10..14).map(|seed| Blob::random(seed, 40_000)).collect::<Vec<_>>());
     put(&store, &[small(2)]);
     assert!(has(&store, &small(2)));
     assert_eq!(fs::read(in_packs("notes.txt")).unwrap(), b"mine");
-    assert_eq!(fs::read(in_packs("00000007.pack")).unwrap(), fs::read(only_pack(other.path())).unwrap());
+    assert_eq!(
+        fs::read(in_packs("00000007.pack")).unwrap(),
+        fs::read(only_pack(&medium.folder(other.path()))).unwrap()
+    );
 }
 
 #[test]
@@ -232,17 +258,16 @@ fn a_pack_that_a_crash_left_empty_is_put_aside() {
     }
 }
 
-#[test]
-fn an_index_that_is_gone_garbage_or_older_is_brought_up_to_the_packs() {
+fn an_index_that_is_gone_garbage_or_older_is_brought_up_to_the_packs(medium: &Medium) {
     let (old, new) = (small(1), small(2));
     let folder = tempdir().unwrap();
     let index = folder.path().join("index.redb");
-    let store = open(folder.path());
+    let store = medium.open(folder.path());
     put(&store, std::slice::from_ref(&old));
     store.close().unwrap();
     drop(store);
     let older = fs::read(&index).unwrap();
-    let store = open(folder.path());
+    let store = medium.open(folder.path());
     put(&store, std::slice::from_ref(&new));
     drop(store);
     let crashed = fs::read(&index).unwrap();
@@ -260,7 +285,7 @@ fn an_index_that_is_gone_garbage_or_older_is_brought_up_to_the_packs() {
             Some(bytes) => fs::write(&index, bytes).unwrap(),
             None => fs::remove_file(&index).unwrap(),
         }
-        let store = open(folder.path());
+        let store = medium.open(folder.path());
         assert!(has(&store, &old) && has(&store, &new), "case {case}");
         assert_eq!(store.recovered().index_rebuilt, case >= 2, "case {case}");
         assert_eq!(store.status().totals.blobs, 2, "case {case}");
@@ -282,40 +307,37 @@ fn an_index_of_packs_that_are_gone_is_not_believed() {
     assert!(has(&store, &small(1)));
 }
 
-#[test]
-fn a_clean_stop_is_believed_once() {
+fn a_clean_stop_is_believed_once(medium: &Medium) {
     let folder = tempdir().unwrap();
-    let store = open(folder.path());
+    let store = medium.open(folder.path());
     put(&store, &[small(1)]);
     store.close().unwrap();
     drop(store);
     assert!(folder.path().join("CLEAN").exists());
-    let store = open(folder.path());
+    let store = medium.open(folder.path());
     assert!(!folder.path().join("CLEAN").exists());
     assert_eq!(store.recovered(), Recovered::default());
     assert!(has(&store, &small(1)));
 }
 
-#[test]
-fn a_store_in_use_is_refused() {
+fn a_store_in_use_is_refused(medium: &Medium) {
     let folder = tempdir().unwrap();
-    let store = open(folder.path());
-    let second = Store::open(folder.path(), store_id(), options());
+    let store = medium.open(folder.path());
+    let second = medium.try_open(folder.path());
     assert!(matches!(second, Err(StoreError::InUse(_))), "{second:?}");
     drop(store);
-    open(folder.path());
+    medium.open(folder.path());
 }
 
-#[test]
-fn a_record_of_a_kind_from_the_future_is_not_skipped() {
-    let folder = crashed(&[small(1)]);
-    let pack = only_pack(folder.path());
+fn a_record_of_a_kind_from_the_future_is_not_skipped(medium: &Medium) {
+    let folder = crashed_on(medium, &[small(1)]);
+    let pack = only_pack(&medium.folder(folder.path()));
     let mut bytes = fs::read(&pack).unwrap();
     bytes[PACK_HEADER + 12] = 3;
     let crc = crc32c::crc32c(&bytes[PACK_HEADER..PACK_HEADER + 60]);
     bytes[PACK_HEADER + 60..PACK_HEADER + 64].copy_from_slice(&crc.to_be_bytes());
     fs::write(&pack, bytes).unwrap();
-    let refused = Store::open(folder.path(), store_id(), options());
+    let refused = medium.try_open(folder.path());
     assert!(matches!(refused, Err(StoreError::NewerFormat { kind: 3, .. })), "{refused:?}");
 }
 

@@ -5,6 +5,7 @@ mod agent;
 mod authority;
 pub(crate) mod build;
 mod checks;
+pub(crate) mod cloud;
 mod data;
 mod leftovers;
 mod log;
@@ -14,13 +15,16 @@ mod stack;
 
 use std::{fs, path::PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::{console::say, setup, workspace::root};
 use authority::Authority;
 use data::DataFolder;
 use stack::Stack;
+
+/// One for each kind of cloud.
+const STAND_INS_MAX: u16 = 2;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -39,6 +43,10 @@ pub(crate) struct Options {
     /// Copies to keep of everything [default: chosen from the number of zones].
     #[arg(long)]
     pub(crate) replicas: Option<u8>,
+    /// Nodes that keep blobs in a cloud: `s3` or `dropbox` for all, `dropbox=1` for the last one, `s3=1,dropbox=1`. The
+    /// account is the one that `TRIPLICATE_S3_…` or `TRIPLICATE_DROPBOX_…` name, else a stand-in on this machine.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) cloud: Vec<cloud::Share>,
     /// How the programs are compiled.
     #[arg(long, value_enum, default_value_t = Profile::Release, hide = true)]
     pub(crate) profile: Profile,
@@ -73,12 +81,17 @@ impl Options {
 impl Running {
     /// `None` if it was told to stop while it started.
     pub(crate) fn start(options: &Options) -> Result<Option<Self>> {
-        let last_port = options.port.checked_add(options.nodes);
-        let fits = options.port > 0 && last_port.is_some();
-        ensure!(fits, "--port {} leaves no ports for the nodes", options.port);
+        let kinds = cloud::assign(&options.cloud, options.nodes)?;
+        // Stand-ins take the ports after the nodes'.
+        let last_port =
+            options.port.checked_add(options.nodes).and_then(|port| port.checked_add(STAND_INS_MAX));
+        let Some(last_port) = last_port.filter(|_| options.port > 0) else {
+            bail!("--port {} leaves no ports for the nodes", options.port)
+        };
+        let stand_ins = cloud::stand_ins(&kinds, last_port - STAND_INS_MAX + 1);
         let data = DataFolder::open(options.data.as_deref().unwrap_or(&root().join("data")))?;
         leftovers::stop(&data)?;
-        checks::ports_are_free(options.port, options.nodes)?;
+        checks::ports_are_free(options.port, options.nodes + u16::try_from(stand_ins.len())?)?;
         checks::space_is_left(data.path())?;
         checks::postgres_can_enter(data.path())?;
 
@@ -88,6 +101,8 @@ impl Running {
             None => (build::servers(options.profile)?, build::web(options.profile)?),
         };
 
+        let fake_cloud = if stand_ins.is_empty() { None } else { Some(cloud::build()?) };
+        let clouds = servers::Clouds { kinds, stand_ins, program: fake_cloud };
         let authority = options.tls.then(|| Authority::open(data.path())).transpose()?;
         let plan = servers::Plan {
             options,
@@ -95,6 +110,7 @@ impl Running {
             programs: &programs,
             web: &web,
             authority: authority.as_ref(),
+            clouds,
         };
         Ok(Stack::start(&plan)?.map(|stack| Self { stack, data, programs, authority }))
     }

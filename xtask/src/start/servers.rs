@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
@@ -10,7 +10,14 @@ use std::{
 use anyhow::{Context, Result};
 use supervise::process::{DeathSignal, Launch, Process, Signal};
 
-use super::{Options, agent, authority::Authority, data::DataFolder, log, ready::Probe};
+use super::{
+    Options, agent,
+    authority::Authority,
+    cloud::{self, StandIn},
+    data::DataFolder,
+    log,
+    ready::Probe,
+};
 use crate::console::complain;
 
 const STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -28,6 +35,16 @@ pub(super) struct Plan<'a> {
     pub(super) web: &'a Path,
     /// With it, all servers speak https.
     pub(super) authority: Option<&'a Authority>,
+    pub(super) clouds: Clouds,
+}
+
+/// The clouds that nodes are in.
+pub(super) struct Clouds {
+    /// Of each node.
+    pub(super) kinds: Vec<Option<cloud::Kind>>,
+    pub(super) stand_ins: Vec<StandIn>,
+    /// The stand-ins' program, if there are any.
+    pub(super) program: Option<PathBuf>,
 }
 
 impl Plan<'_> {
@@ -55,7 +72,13 @@ impl Plan<'_> {
         command.args(["--listen", &format!("127.0.0.1:{port}")]);
         command.args(["--public-url", &self.options.origin(port)]);
         command.args(["--coordinator", &self.options.origin(coordinator)]);
-        command.args(["--zone", &format!("zone-{number}")]);
+        let mut zone = format!("zone-{number}");
+        if let Some(kind) = self.clouds.kinds[usize::from(number) - 1] {
+            let (arguments, account) = cloud::node(kind, &self.clouds.stand_ins, self.data)?;
+            command.args(arguments);
+            zone = account.map_or(zone, str::to_owned);
+        }
+        command.args(["--zone", &zone]);
         command.env("TRIPLICATE_JOIN_TOKEN_FILE", self.data.path().join("coordinator/join-token"));
         self.server(name, port, command)
     }
@@ -68,6 +91,16 @@ impl Plan<'_> {
         }
         let tls = self.authority.map(Authority::client).transpose()?;
         Server::start(name, Some(Probe { port, tls }), command, self.data)
+    }
+
+    /// The clouds that are stood in for. Nodes wait for them.
+    pub(super) fn stand_ins(&self) -> Result<Vec<Server>> {
+        let Some(program) = &self.clouds.program else { return Ok(Vec::new()) };
+        let start = |stand_in: &StandIn| {
+            let name = format!("cloud-{}", stand_in.kind.name());
+            Server::start(name, None, stand_in.command(program, self.data), self.data)
+        };
+        self.clouds.stand_ins.iter().map(start).collect()
     }
 
     /// The agent of this machine, which serves no port.

@@ -28,10 +28,11 @@ const DATABASE: &str = "triplicate";
 const READY_LIMIT: Duration = Duration::from_mins(2);
 const TICK: Duration = Duration::from_millis(100);
 
-/// Fields are dropped in this order: agent, nodes, coordinator, database.
+/// Fields are dropped in this order: agent, nodes, stand-ins of clouds, coordinator, database.
 pub(super) struct Stack {
     agent: Option<Server>,
     nodes: Vec<Server>,
+    stand_ins: Vec<Server>,
     coordinator: Server,
     postgres: Postgres,
     stop: Arc<AtomicBool>,
@@ -57,8 +58,9 @@ impl Stack {
         if !wait_until_ready(std::slice::from_ref(&coordinator), &stop)? {
             return Ok(None);
         }
+        let stand_ins = plan.stand_ins()?;
         let nodes: Result<Vec<_>> = (1..=plan.options.nodes).map(|number| plan.node(number)).collect();
-        let mut stack = Self { agent: None, nodes: nodes?, coordinator, postgres, stop };
+        let mut stack = Self { agent: None, nodes: nodes?, stand_ins, coordinator, postgres, stop };
         if !wait_until_ready(&stack.nodes, &stack.stop)? {
             return Ok(None);
         }
@@ -87,7 +89,8 @@ impl Stack {
     }
 
     fn servers(&mut self) -> impl Iterator<Item = &mut Server> {
-        std::iter::once(&mut self.coordinator).chain(&mut self.nodes).chain(&mut self.agent)
+        let servers = std::iter::once(&mut self.coordinator).chain(&mut self.stand_ins);
+        servers.chain(&mut self.nodes).chain(&mut self.agent)
     }
 }
 

@@ -3,6 +3,7 @@
 mod blob;
 mod coordinator;
 mod maintenance;
+mod media;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,6 +28,7 @@ use tokio::task::JoinHandle;
 
 pub use blob::{Blob, batch_body, damage, list};
 pub use coordinator::{Coordinator, JOIN_TOKEN, WEB_ORIGIN};
+pub use media::{Medium, prefix};
 
 /// A node that runs, and its folder.
 pub struct Node {
@@ -54,6 +56,7 @@ pub struct Setup<'a> {
     pub run_by: &'a [&'a str],
     pub clock: Clock,
     pub folder: Arc<TempDir>,
+    pub medium: &'a Medium,
 }
 
 impl Default for Setup<'_> {
@@ -65,6 +68,7 @@ impl Default for Setup<'_> {
             run_by: &[],
             clock: Clock::System,
             folder: Arc::new(tempdir().expect("a temporary folder")),
+            medium: &Medium::Disk,
         }
     }
 }
@@ -81,7 +85,8 @@ pub fn data(folder: &TempDir) -> PathBuf {
     folder.path().join("node")
 }
 
-fn arguments(coordinator_url: &str, folder: &TempDir, port: u16, options: &[&str]) -> Vec<String> {
+fn arguments(coordinator_url: &str, setup: &Setup<'_>, port: u16) -> Vec<String> {
+    let Setup { folder, options, medium, .. } = setup;
     let mut arguments = vec![
         format!("--data={}", data(folder).display()),
         format!("--listen=127.0.0.1:{port}"),
@@ -94,6 +99,7 @@ fn arguments(coordinator_url: &str, folder: &TempDir, port: u16, options: &[&str
         "--pack-bytes=4194304".into(),
     ];
     let name = |argument: &str| argument.split('=').next().map(str::to_owned);
+    arguments.extend(medium.arguments(folder));
     arguments.retain(|argument| !options.iter().any(|option| name(option) == name(argument)));
     arguments.extend(options.iter().map(|option| (*option).to_owned()));
     arguments
@@ -110,7 +116,7 @@ impl Node {
     /// A node in this process, as soon as it answers.
     pub async fn start_unjoined(coordinator: &Coordinator, setup: Setup<'_>) -> Self {
         let port = free_port().expect("a free port");
-        let arguments = arguments(coordinator.url(), &setup.folder, port, setup.options);
+        let arguments = arguments(coordinator.url(), &setup, port);
         let config = Config::parse_from([vec!["triplicate-node".to_owned()], arguments].concat());
         let join_token = SecretSource::file(setup.join_token_file());
         let metrics_token = setup.metrics_token.map(SecretSource::value).unwrap_or_default();
@@ -126,7 +132,7 @@ impl Node {
         let port = free_port().expect("a free port");
         let program = [setup.run_by, &[env!("CARGO_BIN_EXE_triplicate-node")]].concat();
         let mut command = Command::new(program[0]);
-        command.args(&program[1..]).args(arguments(coordinator.url(), &setup.folder, port, setup.options));
+        command.args(&program[1..]).args(arguments(coordinator.url(), &setup, port));
         command.env("TRIPLICATE_JOIN_TOKEN_FILE", setup.join_token_file());
         let process = testkit::program::start(&command, &setup.folder.path().join("log"));
         let node = Self::at(coordinator, port, setup.folder, Running::Process(process)).await;
@@ -246,8 +252,9 @@ impl Node {
 
     pub async fn put_batch(&self, blobs: &[Blob], fan_out: &[NodeId]) -> Vec<PutEvent> {
         let response = self.post_batch(self.batch(blobs, fan_out)).await;
-        assert_eq!(response.status(), 200);
+        let status = response.status();
         let lines = response.text().await.expect("a body");
+        assert_eq!(status, 200, "{lines}");
         lines.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
     }
 
@@ -280,7 +287,8 @@ pub async fn refusal(response: reqwest::Response) -> (u16, ErrorCode) {
 }
 
 pub fn packs(data: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(data.join("packs")).expect("a store");
+    // In a cloud, a folder comes with its first file.
+    let entries = std::fs::read_dir(data.join("packs")).into_iter().flatten();
     let mut packs: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
     packs.sort();
     packs

@@ -1,7 +1,7 @@
 //! The table of storage nodes.
 
 use patternfly_yew::prelude::*;
-use protocol::nodes::{NodeState, NodeStatus};
+use protocol::nodes::{Medium, NodeState, NodeStatus};
 use yew::prelude::*;
 
 use super::change::Change;
@@ -50,6 +50,9 @@ fn row(node: &NodeStatus, props: &Props) -> Html {
             <th class="pf-v6-c-table__th" scope="row" data-label="Place">
                 <div>{ &node.zone }</div>
                 <small>{ &node.url }</small>
+                if let Some(cloud) = cloud(node.medium) {
+                    <div><small>{ cloud }</small></div>
+                }
             </th>
             { cell("State", html!(
                 <div>
@@ -71,6 +74,15 @@ fn row(node: &NodeStatus, props: &Props) -> Html {
             }
         </tr>
     )
+}
+
+/// Where blobs are that are not on the node's own disk.
+fn cloud(medium: Medium) -> Option<&'static str> {
+    match medium {
+        Medium::Disk => None,
+        Medium::S3 => Some("in an S3 bucket"),
+        Medium::Dropbox => Some("in a Dropbox"),
+    }
 }
 
 /// How far the node is with reading all that it has.
