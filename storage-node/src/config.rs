@@ -8,7 +8,7 @@ use configuration::{Program, SecretOption, SecretSource, Settings};
 use server::telemetry::LogFormat;
 use server::tls::TlsOptions;
 
-use crate::medium::MediumOptions;
+use crate::medium::{CloudKeys, MediumOptions};
 use crate::store::{GroupLimits, Reserve, StoreOptions};
 
 /// What is configured, and no option because it is secret.
@@ -22,6 +22,21 @@ const SECRETS: &[SecretOption] = &[
     SecretOption {
         name: "metrics_token",
         help: "What whoever reads `/metrics` must send; without it, only programs on this machine may.",
+        is_required: false,
+    },
+    SecretOption {
+        name: "s3_secret_access_key",
+        help: "Proves to the S3 server that `s3_access_key_id` asks.",
+        is_required: false,
+    },
+    SecretOption {
+        name: "dropbox_app_secret",
+        help: "The secret of the Dropbox app, unless it was linked with PKCE and has none.",
+        is_required: false,
+    },
+    SecretOption {
+        name: "dropbox_refresh_token",
+        help: "The owner's word to Dropbox that the app may use the account.",
         is_required: false,
     },
 ];
@@ -66,9 +81,10 @@ pub struct Config {
     /// TLS.
     #[command(flatten)]
     pub tls: TlsOptions,
-    /// The constants.
+    /// Where blobs are kept.
     #[command(flatten)]
     pub medium: MediumOptions,
+    /// The constants.
     #[command(flatten)]
     pub limits: Limits,
 }
@@ -154,7 +170,13 @@ impl Config {
     /// Reads the configuration of this process, or ends it with what is wrong.
     pub fn read() -> Self {
         let (config, settings): (Self, Settings) = configuration::parse(&PROGRAM);
+        let keys = CloudKeys {
+            s3_secret_access_key: settings.secret("s3_secret_access_key"),
+            dropbox_app_secret: settings.secret("dropbox_app_secret"),
+            dropbox_refresh_token: settings.secret("dropbox_refresh_token"),
+        };
         Self {
+            medium: MediumOptions { keys, ..config.medium },
             join_token: settings.secret("join_token"),
             metrics_token: settings.secret("metrics_token"),
             ..config

@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 
 pub use config::{Config, Limits, PROGRAM};
 use identity::Identity;
-pub use medium::{MediumKind, MediumOptions};
+pub use medium::{CloudKeys, MediumKind, MediumOptions};
 use state::Node;
 use store::Store;
 use upkeep::Upkeep;

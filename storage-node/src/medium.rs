@@ -1,17 +1,13 @@
-//! Where the node keeps blobs, as it is configured: this disk, an S3 bucket, or a Dropbox. Secrets come from a file or the
-//! environment, never from the command line, which everybody on the machine can read.
+//! Where the node keeps blobs, as it is configured: this disk, an S3 bucket, or a Dropbox.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use configuration::SecretSource;
 use protocol::id::NodeId;
 use protocol::nodes::Medium;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
-use crate::store::{CloudPlace, Dropbox, GroupLimits, Patience, Provider, S3, Secret, StoreOptions};
+use crate::store::{CloudPlace, Dropbox, GroupLimits, Patience, Provider, S3, StoreOptions};
 
 /// The longest prefix.
 const PREFIX_MAX: usize = 200;
@@ -28,7 +24,7 @@ pub enum MediumKind {
 }
 
 /// The options about it.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct MediumOptions {
     /// Where blobs are kept; the data folder has everything else
     #[arg(long, env = "TRIPLICATE_MEDIUM", value_enum, default_value = "disk")]
@@ -63,32 +59,29 @@ pub struct MediumOptions {
     /// The bucket
     #[arg(long, env = "TRIPLICATE_S3_BUCKET")]
     pub s3_bucket: Option<String>,
-    /// A TOML file with `access_key_id` and `secret_access_key`; or these are in TRIPLICATE_S3_ACCESS_KEY_ID and
-    /// TRIPLICATE_S3_SECRET_ACCESS_KEY
-    #[arg(long, env = "TRIPLICATE_S3_KEYS_FILE")]
-    pub s3_keys_file: Option<PathBuf>,
-    /// A TOML file with `app_key`, `app_secret` and `refresh_token`; or these are in TRIPLICATE_DROPBOX_APP_KEY,
-    /// TRIPLICATE_DROPBOX_APP_SECRET and TRIPLICATE_DROPBOX_REFRESH_TOKEN
-    #[arg(long, env = "TRIPLICATE_DROPBOX_KEYS_FILE")]
-    pub dropbox_keys_file: Option<PathBuf>,
+    /// Who asks for the bucket; its secret is `s3_secret_access_key`
+    #[arg(long, env = "TRIPLICATE_S3_ACCESS_KEY_ID")]
+    pub s3_access_key_id: Option<String>,
+    /// The Dropbox app, with the secrets `dropbox_refresh_token` and, if it has one, `dropbox_app_secret`
+    #[arg(long, env = "TRIPLICATE_DROPBOX_APP_KEY")]
+    pub dropbox_app_key: Option<String>,
     /// Another server that speaks Dropbox's API, for trying things out
     #[arg(long, env = "TRIPLICATE_DROPBOX_URL")]
     pub dropbox_url: Option<String>,
+    /// What is secret of all this.
+    #[arg(skip)]
+    pub keys: CloudKeys,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct S3Keys {
-    access_key_id: String,
-    secret_access_key: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DropboxKeys {
-    app_key: String,
-    app_secret: Option<String>,
-    refresh_token: String,
+/// The keys to the accounts.
+#[derive(Clone, Default)]
+pub struct CloudKeys {
+    /// See [`crate::PROGRAM`], as of the others.
+    pub s3_secret_access_key: SecretSource,
+    /// None for an app that was linked with PKCE.
+    pub dropbox_app_secret: SecretSource,
+    /// It stands for the account's owner.
+    pub dropbox_refresh_token: SecretSource,
 }
 
 impl MediumOptions {
@@ -135,19 +128,12 @@ impl MediumOptions {
     fn s3(&self) -> anyhow::Result<S3> {
         let endpoint = self.s3_endpoint.clone().context("--medium s3 needs --s3-endpoint")?;
         check_url(&endpoint, "--s3-endpoint")?;
-        let keys = match &self.s3_keys_file {
-            Some(path) => read(path, "access_key_id and secret_access_key")?,
-            None => S3Keys {
-                access_key_id: variable("TRIPLICATE_S3_ACCESS_KEY_ID", "--s3-keys-file")?,
-                secret_access_key: variable("TRIPLICATE_S3_SECRET_ACCESS_KEY", "--s3-keys-file")?,
-            },
-        };
         Ok(S3 {
             endpoint,
             region: self.s3_region.clone(),
             bucket: self.s3_bucket.clone().context("--medium s3 needs --s3-bucket")?,
-            access_key_id: keys.access_key_id,
-            secret_access_key: Secret::new(keys.secret_access_key),
+            access_key_id: self.s3_access_key_id.clone().context("--medium s3 needs --s3-access-key-id")?,
+            secret_access_key: self.keys.s3_secret_access_key.require("s3_secret_access_key")?,
         })
     }
 
@@ -159,19 +145,11 @@ impl MediumOptions {
             let is_safe = url.starts_with("https://") || is_here.iter().any(|start| url.starts_with(start));
             ensure!(is_safe, "--dropbox-url must begin with https://, or be on this machine");
         }
-        let keys = match &self.dropbox_keys_file {
-            Some(path) => read(path, "app_key, app_secret and refresh_token")?,
-            None => DropboxKeys {
-                app_key: variable("TRIPLICATE_DROPBOX_APP_KEY", "--dropbox-keys-file")?,
-                app_secret: variable("TRIPLICATE_DROPBOX_APP_SECRET", "--dropbox-keys-file").ok(),
-                refresh_token: variable("TRIPLICATE_DROPBOX_REFRESH_TOKEN", "--dropbox-keys-file")?,
-            },
-        };
         Ok(Dropbox {
             url: self.dropbox_url.clone(),
-            app_key: keys.app_key,
-            app_secret: keys.app_secret.map(Secret::new),
-            refresh_token: Secret::new(keys.refresh_token),
+            app_key: self.dropbox_app_key.clone().context("--medium dropbox needs --dropbox-app-key")?,
+            app_secret: self.keys.dropbox_app_secret.read()?,
+            refresh_token: self.keys.dropbox_refresh_token.require("dropbox_refresh_token")?,
         })
     }
 }
@@ -190,16 +168,4 @@ fn check_prefix(prefix: &str) -> anyhow::Result<()> {
         "--cloud-prefix must be names of letters, digits, -, _ and . with single slashes in between"
     );
     Ok(())
-}
-
-/// What is wrong in the file is not said: the line may hold a secret.
-fn read<T: DeserializeOwned>(path: &Path, wanted: &str) -> anyhow::Result<T> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let parsed = toml::from_str(&text).ok();
-    parsed.with_context(|| format!("{} is not TOML with {wanted} and nothing else", path.display()))
-}
-
-#[expect(clippy::disallowed_methods, reason = "secrets have no option that clap could read")]
-fn variable(name: &str, file: &str) -> anyhow::Result<String> {
-    std::env::var(name).ok().with_context(|| format!("neither {file} nor {name} is given"))
 }

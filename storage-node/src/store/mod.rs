@@ -38,7 +38,7 @@ use protocol::id::{BlobId, StoreId};
 use tokio::sync::oneshot;
 
 use cloud::CloudLog;
-pub use cloud::{CloudError, CloudPlace, Dropbox, Patience, Provider, S3, Secret};
+pub use cloud::{CloudError, CloudPlace, Dropbox, Patience, Provider, S3};
 use damage::DamageList;
 pub use damage::DamageReport;
 pub use error::StoreError;

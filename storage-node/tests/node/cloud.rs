@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
+use configuration::Secret;
 use static_assertions::assert_not_impl_any;
-use storage_node::store::{CloudPlace, Dropbox, Provider, S3, Secret, Store, StoreError};
+use storage_node::store::{CloudPlace, Dropbox, Provider, S3, Store, StoreError};
 use testkit::tempdir;
 use tokio::net::TcpListener;
 

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use configuration::Secret;
 use storage_node::store::{
-    CloudPlace, Dropbox, GroupLimits, Patience, Provider, S3, Secret, Store, StoreError, StoreOptions,
+    CloudPlace, Dropbox, GroupLimits, Patience, Provider, S3, Store, StoreError, StoreOptions,
 };
 use testkit::dropbox::{self, FakeDropbox};
 use testkit::s3;

@@ -3,17 +3,13 @@
 
 use std::{
     env,
-    ffi::OsString,
-    fs::{self, File, Permissions},
-    io::Write as _,
     net::Ipv4Addr,
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     process::Command,
     str::FromStr,
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::data::DataFolder;
 use crate::workspace::{command, run};
@@ -39,22 +35,33 @@ impl Kind {
 
     /// Whether the environment, which the nodes inherit, names an account.
     fn has_account(self) -> bool {
-        let names: &[&str] = match self {
-            Self::S3 => &["TRIPLICATE_S3_ENDPOINT"],
-            Self::Dropbox => &["TRIPLICATE_DROPBOX_KEYS_FILE", "TRIPLICATE_DROPBOX_REFRESH_TOKEN"],
+        let name = match self {
+            Self::S3 => "TRIPLICATE_S3_ENDPOINT",
+            Self::Dropbox => "TRIPLICATE_DROPBOX_APP_KEY",
         };
-        names.iter().any(|name| env::var_os(name).is_some())
+        env::var_os(name).is_some()
     }
 
-    /// The keys of the stand-in, as a node reads them.
-    fn keys(self) -> &'static str {
-        match self {
-            Self::S3 => "access_key_id = \"fake-access-key\"\nsecret_access_key = \"fake-secret-key\"\n",
-            Self::Dropbox => {
-                "app_key = \"fake-app-key\"\napp_secret = \"fake-app-secret\"\n\
-                 refresh_token = \"fake-refresh-token\"\n"
-            }
-        }
+    /// What a node must be told to use the stand-in that is at `url`.
+    fn environment(self, url: String) -> Vec<(&'static str, String)> {
+        let keys: &[_] = match self {
+            Self::S3 => &[
+                ("TRIPLICATE_S3_BUCKET", "bucket"),
+                ("TRIPLICATE_S3_ACCESS_KEY_ID", "fake-access-key"),
+                ("TRIPLICATE_S3_SECRET_ACCESS_KEY", "fake-secret-key"),
+            ],
+            Self::Dropbox => &[
+                ("TRIPLICATE_DROPBOX_APP_KEY", "fake-app-key"),
+                ("TRIPLICATE_DROPBOX_APP_SECRET", "fake-app-secret"),
+                ("TRIPLICATE_DROPBOX_REFRESH_TOKEN", "fake-refresh-token"),
+            ],
+        };
+        let server = match self {
+            Self::S3 => "TRIPLICATE_S3_ENDPOINT",
+            Self::Dropbox => "TRIPLICATE_DROPBOX_URL",
+        };
+        let keys = keys.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        keys.chain([(server, url)]).collect()
     }
 }
 
@@ -120,42 +127,17 @@ impl StandIn {
         command.args(["--listen", &format!("{}:{}", Ipv4Addr::LOCALHOST, self.port)]);
         command
     }
-
-    /// What a node needs to find it.
-    fn arguments(&self, data: &DataFolder) -> Result<Vec<OsString>> {
-        let url = format!("http://{}:{}", Ipv4Addr::LOCALHOST, self.port);
-        let keys = data.path().join("run").join(format!("{}-keys.toml", self.kind.name()));
-        let write = || {
-            let mut file = File::options().create(true).write(true).truncate(true).mode(0o600).open(&keys)?;
-            fs::set_permissions(&keys, Permissions::from_mode(0o600))?;
-            file.write_all(self.kind.keys().as_bytes())
-        };
-        write().with_context(|| format!("cannot write {}", keys.display()))?;
-        let (server, option) = match self.kind {
-            Kind::S3 => {
-                (vec!["--s3-bucket".into(), "bucket".into(), "--s3-endpoint".into()], "--s3-keys-file")
-            }
-            Kind::Dropbox => (vec!["--dropbox-url".into()], "--dropbox-keys-file"),
-        };
-        let mut arguments: Vec<OsString> = server;
-        arguments.extend([url.into(), option.into(), keys.into()]);
-        Ok(arguments)
-    }
 }
 
-/// Command line of a node in a cloud, and its zone. Nodes of one account fail together; a stand-in is for trying things
-/// out, as are the nodes' zones on one machine.
-pub(super) fn node(
-    kind: Kind,
-    stand_ins: &[StandIn],
-    data: &DataFolder,
-) -> Result<(Vec<OsString>, Option<&'static str>)> {
-    let mut arguments: Vec<OsString> = vec!["--medium".into(), kind.name().into()];
+/// Tells a node that it is in a cloud; its zone, if that is the account. Nodes of one account fail together; a stand-in
+/// is for trying things out, as are the nodes' zones on one machine.
+pub(super) fn place(node: &mut Command, kind: Kind, stand_ins: &[StandIn]) -> Option<&'static str> {
+    node.args(["--medium", kind.name()]);
     let Some(stand_in) = stand_ins.iter().find(|stand_in| stand_in.kind == kind) else {
-        return Ok((arguments, Some(kind.name())));
+        return Some(kind.name());
     };
-    arguments.extend(stand_in.arguments(data)?);
-    Ok((arguments, None))
+    node.envs(kind.environment(format!("http://{}:{}", Ipv4Addr::LOCALHOST, stand_in.port)));
+    None
 }
 
 #[cfg(test)]

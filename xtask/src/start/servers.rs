@@ -74,8 +74,7 @@ impl Plan<'_> {
         command.args(["--coordinator", &self.options.origin(coordinator)]);
         let mut zone = format!("zone-{number}");
         if let Some(kind) = self.clouds.kinds[usize::from(number) - 1] {
-            let (arguments, account) = cloud::node(kind, &self.clouds.stand_ins, self.data)?;
-            command.args(arguments);
+            let account = cloud::place(&mut command, kind, &self.clouds.stand_ins);
             zone = account.map_or(zone, str::to_owned);
         }
         command.args(["--zone", &zone]);

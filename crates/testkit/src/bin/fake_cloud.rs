@@ -33,17 +33,17 @@ async fn main() -> std::io::Result<()> {
     match kind {
         Kind::Dropbox => {
             let server = FakeDropbox::start_at(&folder, listen).await;
-            println!("A fake Dropbox at {}. For a node's keys file:", server.url);
-            println!("app_key = {:?}", dropbox::APP_KEY);
-            println!("app_secret = {:?}", dropbox::APP_SECRET);
-            println!("refresh_token = {:?}", dropbox::REFRESH_TOKEN);
+            println!("A fake Dropbox at {}. For a node's configuration:", server.url);
+            println!("dropbox_app_key = {:?}", dropbox::APP_KEY);
+            println!("dropbox_app_secret = {:?}", dropbox::APP_SECRET);
+            println!("dropbox_refresh_token = {:?}", dropbox::REFRESH_TOKEN);
             tokio::signal::ctrl_c().await
         }
         Kind::S3 => {
             let server = LocalS3::start_at(&folder, listen).await;
-            println!("S3 at {}, with the bucket {:?}. For a node's keys file:", server.url, s3::BUCKET);
-            println!("access_key_id = {:?}", s3::ACCESS_KEY_ID);
-            println!("secret_access_key = {:?}", s3::SECRET_ACCESS_KEY);
+            println!("S3 at {}, with the bucket {:?}. For a node's configuration:", server.url, s3::BUCKET);
+            println!("s3_access_key_id = {:?}", s3::ACCESS_KEY_ID);
+            println!("s3_secret_access_key = {:?}", s3::SECRET_ACCESS_KEY);
             tokio::signal::ctrl_c().await
         }
     }

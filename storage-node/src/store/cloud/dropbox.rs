@@ -74,8 +74,8 @@ impl DropboxAuth {
             return Ok(token.clone());
         }
         let Dropbox { url, app_key, app_secret, refresh_token } = &self.dropbox;
-        let (token, key) = (encode(refresh_token.reveal()), encode(app_key));
-        let secret = app_secret.as_ref().map(|secret| format!("&client_secret={}", encode(secret.reveal())));
+        let (token, key) = (encode(refresh_token.expose()), encode(app_key));
+        let secret = app_secret.as_ref().map(|secret| format!("&client_secret={}", encode(secret.expose())));
         let secret = secret.unwrap_or_default();
         let form = format!("grant_type=refresh_token&refresh_token={token}&client_id={key}{secret}");
         let request = Request::post(format!("{}/oauth2/token", url.as_deref().unwrap_or(API)))

@@ -37,7 +37,7 @@ use room::Room;
 
 pub(crate) use append::CloudAppender;
 pub use error::CloudError;
-pub use place::{CloudPlace, Dropbox, Patience, Provider, S3, Secret};
+pub use place::{CloudPlace, Dropbox, Patience, Provider, S3};
 
 const TRASH: &str = "trash/";
 

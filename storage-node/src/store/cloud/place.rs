@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use configuration::Secret;
+
 /// A folder in a cloud account.
 #[derive(Clone)]
 pub struct CloudPlace {
@@ -55,10 +57,6 @@ pub struct Dropbox {
     pub refresh_token: Secret,
 }
 
-/// A text that is never shown.
-#[derive(Clone)]
-pub struct Secret(String);
-
 /// How failed requests are repeated.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
@@ -71,17 +69,6 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self { pause: Duration::from_millis(500), total: Duration::from_secs(30) }
-    }
-}
-
-impl Secret {
-    /// Wraps a secret.
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
     }
 }
 
@@ -102,7 +89,7 @@ impl CloudPlace {
             Provider::S3(s3) => format!("s3 {} {}", s3.endpoint, s3.access_key_id),
             Provider::Dropbox(dropbox) => {
                 let url = dropbox.url.as_deref().unwrap_or_default();
-                format!("dropbox {url} {} {}", dropbox.app_key, dropbox.refresh_token.reveal())
+                format!("dropbox {url} {} {}", dropbox.app_key, dropbox.refresh_token.expose())
             }
         }
     }

@@ -15,7 +15,7 @@ pub(super) fn operator(s3: &S3, prefix: &str) -> opendal::Result<Operator> {
         .endpoint(&s3.endpoint)
         .region(&s3.region)
         .access_key_id(&s3.access_key_id)
-        .secret_access_key(s3.secret_access_key.reveal())
+        .secret_access_key(s3.secret_access_key.expose())
         // Nothing but what was configured: no files, variables or services of the machine.
         .disable_config_load()
         .disable_ec2_metadata()

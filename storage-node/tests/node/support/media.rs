@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use configuration::SecretSource;
+use storage_node::CloudKeys;
 use testkit::dropbox::{self, FakeDropbox};
 use testkit::s3::{self, LocalS3};
 use testkit::{TempDir, tempdir};
@@ -47,28 +49,39 @@ impl Medium {
     }
 
     /// A node's command line.
-    pub fn arguments(&self, folder: &TempDir) -> Vec<String> {
-        let keys = folder.path().join("keys.toml");
-        let write = |text: String| std::fs::write(&keys, text).expect("writable");
-        let (mut arguments, keys_option) = match self {
+    pub fn arguments(&self) -> Vec<String> {
+        let arguments = match self {
             Self::Disk => return Vec::new(),
-            Self::S3(server, _) => {
-                let (id, secret) = (s3::ACCESS_KEY_ID, s3::SECRET_ACCESS_KEY);
-                write(format!("access_key_id = {id:?}\nsecret_access_key = {secret:?}\n"));
-                let server = format!("--s3-endpoint={}", server.url);
-                (vec!["--medium=s3".into(), server, format!("--s3-bucket={}", s3::BUCKET)], "--s3-keys-file")
-            }
-            Self::Dropbox(server, _) => {
-                let (key, secret, token) = (dropbox::APP_KEY, dropbox::APP_SECRET, dropbox::REFRESH_TOKEN);
-                write(format!("app_key = {key:?}\napp_secret = {secret:?}\nrefresh_token = {token:?}\n"));
-                let server = format!("--dropbox-url={}", server.url);
-                (vec!["--medium=dropbox".into(), server], "--dropbox-keys-file")
-            }
+            Self::S3(server, _) => vec![
+                "--medium=s3".into(),
+                format!("--s3-endpoint={}", server.url),
+                format!("--s3-bucket={}", s3::BUCKET),
+                format!("--s3-access-key-id={}", s3::ACCESS_KEY_ID),
+            ],
+            Self::Dropbox(server, _) => vec![
+                "--medium=dropbox".into(),
+                format!("--dropbox-url={}", server.url),
+                format!("--dropbox-app-key={}", dropbox::APP_KEY),
+            ],
         };
-        arguments.push(format!("{keys_option}={}", keys.display()));
-        arguments.extend(["--cloud-group-wait-ms=5".into(), "--cloud-retry-ms=5".into()]);
-        arguments.push("--cloud-patience-ms=2000".into());
-        arguments
+        let quick = ["--cloud-group-wait-ms=5", "--cloud-retry-ms=5", "--cloud-patience-ms=2000"];
+        arguments.into_iter().chain(quick.map(str::to_owned)).collect()
+    }
+
+    /// What a node is told and is secret.
+    pub fn keys(&self) -> CloudKeys {
+        let secret = |text: &str| SecretSource::value(text);
+        match self {
+            Self::Disk => CloudKeys::default(),
+            Self::S3(..) => {
+                CloudKeys { s3_secret_access_key: secret(s3::SECRET_ACCESS_KEY), ..CloudKeys::default() }
+            }
+            Self::Dropbox(..) => CloudKeys {
+                dropbox_app_secret: secret(dropbox::APP_SECRET),
+                dropbox_refresh_token: secret(dropbox::REFRESH_TOKEN),
+                ..CloudKeys::default()
+            },
+        }
     }
 }
 

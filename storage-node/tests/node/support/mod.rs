@@ -21,7 +21,7 @@ use protocol::receipt::Receipt;
 use protocol::routes::storage_node as routes;
 use serde_json::Value;
 use server::clock::Clock;
-use storage_node::Config;
+use storage_node::{Config, MediumOptions};
 use testkit::{Process, TempDir, free_port, tempdir, wait_until};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -99,7 +99,7 @@ fn arguments(coordinator_url: &str, setup: &Setup<'_>, port: u16) -> Vec<String>
         "--pack-bytes=4194304".into(),
     ];
     let name = |argument: &str| argument.split('=').next().map(str::to_owned);
-    arguments.extend(medium.arguments(folder));
+    arguments.extend(medium.arguments());
     arguments.retain(|argument| !options.iter().any(|option| name(option) == name(argument)));
     arguments.extend(options.iter().map(|option| (*option).to_owned()));
     arguments
@@ -120,7 +120,8 @@ impl Node {
         let config = Config::parse_from([vec!["triplicate-node".to_owned()], arguments].concat());
         let join_token = SecretSource::file(setup.join_token_file());
         let metrics_token = setup.metrics_token.map(SecretSource::value).unwrap_or_default();
-        let config = Config { join_token, metrics_token, ..config };
+        let medium = MediumOptions { keys: setup.medium.keys(), ..config.medium };
+        let config = Config { join_token, metrics_token, medium, ..config };
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
         let task = tokio::spawn(storage_node::run(config, setup.clock, stopped));
