@@ -26,13 +26,14 @@ const FOR_RUNNING: [Package; 4] = [
     Package { name: "npm", is_present: || has("npm") },
 ];
 
-const FOR_TESTING: [Package; 10] = [
+const FOR_TESTING: [Package; 11] = [
     Package { name: "chromium", is_present: || has("chromium") },
     Package { name: "chromium-driver", is_present: || has("chromedriver") },
     Package { name: "dbus-bin", is_present: || has("dbus-send") },
     Package { name: "dbus-daemon", is_present: || has("dbus-daemon") },
     Package { name: "faketime", is_present: || has("faketime") },
     Package { name: "gnome-keyring", is_present: || has("gnome-keyring-daemon") },
+    Package { name: "libnss3-tools", is_present: || has("certutil") },
     Package { name: "nftables", is_present: || has("nft") },
     Package { name: "nginx", is_present: || has("nginx") || Path::new("/usr/sbin/nginx").exists() },
     Package { name: "tcpdump", is_present: || has("tcpdump") },
