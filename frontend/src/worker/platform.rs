@@ -7,6 +7,8 @@ use crypto::Backend;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use gloo_timers::future::TimeoutFuture;
+use tokio::sync::oneshot;
+use wasm_bindgen_futures::spawn_local;
 
 use super::pins;
 
@@ -48,11 +50,22 @@ impl Platform for Browser {
     fn load_pin(&self, login: &str) -> LocalBoxFuture<'static, Option<Pin>> {
         let login = login.to_owned();
         // A private window may have no store: there, this is a new device at every visit, as the threat model says.
-        async move { pins::load(&login).await.ok().flatten() }.boxed_local()
+        to_its_end(async move { pins::load(&login).await.ok().flatten() }).map(Option::flatten).boxed_local()
     }
 
     fn save_pin(&self, login: &str, pin: &Pin) -> LocalBoxFuture<'static, ()> {
         let (login, pin) = (login.to_owned(), pin.clone());
-        async move { drop(pins::save(&login, pin).await) }.boxed_local()
+        to_its_end(async move { drop(pins::save(&login, pin).await) }).map(drop).boxed_local()
     }
+}
+
+/// Work that goes on when the call that waits for it is cancelled. IndexedDB calls back when a transaction is over, and
+/// a callback that was dropped meanwhile is an error that nobody catches, which ends the worker.
+async fn to_its_end<T: 'static>(work: impl Future<Output = T> + 'static) -> Option<T> {
+    let (done, result) = oneshot::channel();
+    spawn_local(async move {
+        // Nobody may wait any more.
+        let _ = done.send(work.await);
+    });
+    result.await.ok()
 }
