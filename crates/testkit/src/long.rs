@@ -23,6 +23,7 @@ pub async fn for_each_seed(short: u64, long: u64, mut test: impl AsyncFnMut(u64)
         let on_failure = Replay(seed);
         test(seed).await;
         drop(on_failure);
+        eprintln!("seed {seed} passed");
     }
 }
 

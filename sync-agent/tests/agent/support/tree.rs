@@ -8,10 +8,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use client::{SnapshotRef, TreeEntry, TreeNode, Vault};
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use protocol::id::SourceId;
 
 use super::Agent;
+
+/// Files that are read back at once.
+const READS: usize = 16;
 
 /// An entry, as a file system or a vault has it.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,8 +77,7 @@ pub(crate) async fn in_vault(vault: &Vault) -> Tree {
 }
 
 async fn read_back(vault: &Vault, source: SourceId) -> Tree {
-    let mut tree = Tree::new();
-    for (path, entry) in entries(vault, source).await {
+    let read = async |(path, entry): (Vec<u8>, TreeEntry)| {
         let kind = match entry.node {
             TreeNode::Directory { .. } => Kind::Directory,
             TreeNode::Symlink { target } => Kind::Symlink(target),
@@ -86,25 +88,33 @@ async fn read_back(vault: &Vault, source: SourceId) -> Tree {
                 Kind::File(content.concat())
             }
         };
-        tree.insert(path, (entry.mode, entry.mtime_ns, kind));
-    }
-    tree
+        (path, (entry.mode, entry.mtime_ns, kind))
+    };
+    stream::iter(entries(vault, source).await).map(read).buffer_unordered(READS).collect().await
 }
 
-/// Waits until the newest snapshot is what lies in the folder now, to the byte.
+/// Waits until the newest snapshot is what lies in the folder now, and reads every byte of it back.
 pub(crate) async fn wait_until_equal(vault: &Vault, folder: &Path, agent: &Agent) {
-    wait_until_holds(vault, folder, &on_disk(folder), agent).await;
+    let expected = on_disk(folder);
+    let source = wait_until_holds(vault, folder, &expected, agent).await;
+    assert!(read_back(vault, source).await == expected, "what its tree says is not what comes back");
 }
 
-/// Waits until the folder's newest snapshot is this, and then reads every byte of it back. Longer than
-/// [`testkit::wait_until`]: after its first few commits, an agent makes one a minute.
-pub(crate) async fn wait_until_holds(vault: &Vault, folder: &Path, expected: &Tree, agent: &Agent) {
+/// Waits until the folder's newest snapshot names this, with the files' hashes. Longer than [`testkit::wait_until`]:
+/// after its first few commits, an agent makes one a minute.
+pub(crate) async fn wait_until_holds(
+    vault: &Vault,
+    folder: &Path,
+    expected: &Tree,
+    agent: &Agent,
+) -> SourceId {
     let hashes = expected.iter().filter_map(|(path, (.., kind))| match kind {
         Kind::File(content) => Some((path.as_slice(), *blake3::hash(content).as_bytes())),
         _ => None,
     });
     let hashes: BTreeMap<&[u8], [u8; 32]> = hashes.collect();
     let mut differs = Vec::new();
+    let mut compared = None;
     let is_like = |path: &[u8], entry: &TreeEntry| {
         let Some((mode, mtime_ns, kind)) = expected.get(path) else { return false };
         let is_same = match (&entry.node, kind) {
@@ -118,7 +128,9 @@ pub(crate) async fn wait_until_holds(vault: &Vault, folder: &Path, expected: &Tr
     let waited = tokio::time::timeout(Duration::from_mins(5), async {
         loop {
             vault.refresh().await.unwrap();
-            if let Some(source) = source_of(vault, folder) {
+            if let Some((source, newest)) = source_of(vault, folder)
+                && compared.replace(newest) != Some(newest)
+            {
                 let found = entries(vault, source).await;
                 let is_missing = |path: &&Vec<u8>| !found.get(*path).is_some_and(|it| is_like(path, it));
                 differs = expected.keys().filter(is_missing).map(|path| name(path)).collect();
@@ -131,20 +143,26 @@ pub(crate) async fn wait_until_holds(vault: &Vault, folder: &Path, expected: &Tr
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     });
-    let Ok(source) = waited.await else {
-        let state = agent.json(&["status"]).await;
-        panic!("the newest snapshot is not what was in the folder: {differs:?}; {state}; {}", agent.log());
-    };
-    assert!(read_back(vault, source).await == *expected, "what its tree says is not what comes back");
+    match waited.await {
+        Ok(source) => source,
+        Err(_) => {
+            let state = agent.json(&["status"]).await;
+            panic!(
+                "the newest snapshot is not what was in the folder: {differs:?}; {state}; {}",
+                agent.log()
+            );
+        }
+    }
 }
 
 fn name(path: &[u8]) -> String {
     String::from_utf8_lossy(path).into_owned()
 }
 
-/// The source of a folder that has a snapshot.
-fn source_of(vault: &Vault, folder: &Path) -> Option<SourceId> {
+/// The source of a folder that has a snapshot, and the number of its newest one.
+fn source_of(vault: &Vault, folder: &Path) -> Option<(SourceId, u64)> {
     let settings = vault.settings().sources;
     let source = settings.iter().find(|it| it.path == folder.as_os_str().as_bytes())?.source;
-    vault.sources().iter().find(|it| it.source == source && it.newest.is_some()).map(|_| source)
+    let newest = vault.sources().into_iter().find(|it| it.source == source)?.newest?;
+    Some((source, newest.seq))
 }

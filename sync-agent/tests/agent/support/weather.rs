@@ -1,7 +1,7 @@
 //! Random changes of folders: the same for the same seed, and every kind that a file system has.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, FileType, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _, symlink};
@@ -205,8 +205,7 @@ impl Weather {
     fn directory(&mut self) -> PathBuf {
         let mut path = self.roots[self.dice.roll(self.roots.len() as u64) as usize].clone();
         while self.dice.roll(2) == 0 {
-            let below = children(&path).into_iter().filter(|it| it.is_dir() && !it.is_symlink());
-            let below: Vec<PathBuf> = below.collect();
+            let below = children(&path, FileType::is_dir);
             if below.is_empty() {
                 break;
             }
@@ -218,8 +217,7 @@ impl Weather {
     /// Any file, or a path where none is.
     fn file(&mut self) -> PathBuf {
         let directory = self.directory();
-        let files: Vec<PathBuf> =
-            children(&directory).into_iter().filter(|it| it.is_file() && !it.is_symlink()).collect();
+        let files = children(&directory, FileType::is_file);
         match files.len() {
             0 => directory.join("none"),
             len => files[self.dice.roll(len as u64) as usize].clone(),
@@ -227,16 +225,18 @@ impl Weather {
     }
 }
 
-/// What is in a directory, in the same order each time.
-fn children(directory: &Path) -> Vec<PathBuf> {
-    let mut all: Vec<PathBuf> =
-        fs::read_dir(directory).into_iter().flatten().flatten().map(|it| it.path()).collect();
+/// What of a kind is in a directory, in the same order each time. Asks nothing of each entry, of which there are
+/// thousands.
+fn children(directory: &Path, is_wanted: impl Fn(&FileType) -> bool) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let wanted = entries.filter(|it| it.file_type().is_ok_and(|kind| is_wanted(&kind)));
+    let mut all: Vec<PathBuf> = wanted.map(|it| it.path()).collect();
     all.sort();
     all
 }
 
-/// Files in a directory and beneath it.
+/// What is in a directory and beneath it and is none itself.
 fn count(directory: &Path) -> usize {
-    let beneath = children(directory).into_iter();
-    beneath.map(|it| if it.is_dir() && !it.is_symlink() { count(&it) } else { 1 }).sum()
+    let beneath = children(directory, FileType::is_dir);
+    children(directory, |kind| !kind.is_dir()).len() + beneath.iter().map(|it| count(it)).sum::<usize>()
 }
