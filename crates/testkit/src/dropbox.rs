@@ -94,6 +94,11 @@ impl FakeDropbox {
         self.account.state().calls.get(call).copied().unwrap_or_default()
     }
 
+    /// How many calls of any name arrived.
+    pub fn all_calls(&self) -> usize {
+        self.account.state().calls.values().sum()
+    }
+
     /// Access tokens end at once; the refresh token gives new ones.
     pub fn expire_tokens(&self) {
         self.account.state().tokens.clear();

@@ -48,7 +48,8 @@ fn main() {
     if !options.bench {
         return;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // The clouds of this machine answer while the main thread waits for a program.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     for set in files::sets(options.tree.as_deref()) {
         if !options.sets.contains(set.letter) {
             continue;
@@ -76,7 +77,7 @@ async fn run(set: &files::Set, programs: &[Kind], table: &mut Table) {
             set.change(&source);
         }
         for (name, opponent) in &opponents {
-            let stored = opponent.stored();
+            let (stored, requests) = (opponent.stored(), opponent.requests());
             let mut cost = if step == STEPS[3] {
                 // What is restored stays until the end: for seconds after so many files are deleted, ext4 makes new
                 // ones at a fraction of its speed.
@@ -88,6 +89,7 @@ async fn run(set: &files::Set, programs: &[Kind], table: &mut Table) {
                 opponent.back_up(&source)
             };
             cost.stored = opponent.stored().saturating_sub(stored);
+            cost.requests = opponent.requests() - requests;
             table.add(step, name, cost);
         }
     }

@@ -23,6 +23,8 @@ pub(crate) struct Cost {
     pub(crate) sent: u64,
     /// By which what is stored grew, in bytes.
     pub(crate) stored: u64,
+    /// That a Dropbox got.
+    pub(crate) requests: usize,
 }
 
 /// Runs a program to its end; it must succeed.
@@ -42,7 +44,7 @@ pub(crate) fn measure(command: &Command) -> Cost {
     let told: Vec<f64> = told.split_whitespace().map(|figure| figure.parse().unwrap()).collect();
     let [user, system, kibibytes] = told[..] else { panic!("time told {told:?}") };
     let memory_mb = kibibytes * 1024.0 / 1e6;
-    Cost { seconds, client_cpu: user + system, machine_cpu, memory_mb, sent, stored: 0 }
+    Cost { seconds, client_cpu: user + system, machine_cpu, memory_mb, sent, stored: 0, requests: 0 }
 }
 
 /// Seconds that the processors were busy since the machine started.

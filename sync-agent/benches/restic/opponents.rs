@@ -1,9 +1,13 @@
-//! Those who back up: restic into a folder, restic over HTTP, and Triplicate with one copy and with three.
+//! Those who back up: restic into a folder, restic over HTTP, and Triplicate with one copy and with three, and with one
+//! copy in a cloud of this machine.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::ValueEnum;
+use testkit::cluster::Cluster;
+use testkit::dropbox::{self, FakeDropbox};
+use testkit::s3::{self, LocalS3};
 use testkit::{Process, TempDir, free_port, program, tempdir, wait_until};
 
 use crate::files::run;
@@ -18,6 +22,10 @@ pub(crate) enum Kind {
     R1,
     /// With three.
     R3,
+    /// With one copy, in an S3 bucket.
+    S3,
+    /// With one copy, in a Dropbox.
+    Dropbox,
 }
 
 impl Kind {
@@ -27,6 +35,8 @@ impl Kind {
             Self::ResticHttp => "restic, HTTP",
             Self::R1 => "R=1",
             Self::R3 => "R=3",
+            Self::S3 => "S3",
+            Self::Dropbox => "Dropbox",
         }
     }
 
@@ -35,8 +45,12 @@ impl Kind {
         match self {
             Self::Restic => Opponent::Restic(Restic::into_folder()),
             Self::ResticHttp => Opponent::Restic(Restic::over_http().await),
-            Self::R1 => Opponent::Triplicate(Box::new(Triplicate::start(1, source).await)),
-            Self::R3 => Opponent::Triplicate(Box::new(Triplicate::start(3, source).await)),
+            Self::R1 => Opponent::triplicate(Triplicate::start(1, Medium::Disk, source).await),
+            Self::R3 => Opponent::triplicate(Triplicate::start(3, Medium::Disk, source).await),
+            Self::S3 => Opponent::triplicate(Triplicate::start(1, Medium::s3().await, source).await),
+            Self::Dropbox => {
+                Opponent::triplicate(Triplicate::start(1, Medium::dropbox().await, source).await)
+            }
         }
     }
 }
@@ -55,10 +69,67 @@ pub(crate) struct Restic {
 pub(crate) struct Triplicate {
     world: World,
     nodes: usize,
+    medium: Medium,
     agent: Agent,
 }
 
+/// Where nodes keep what they have.
+enum Medium {
+    Disk,
+    S3 { server: LocalS3, folder: TempDir },
+    Dropbox { server: FakeDropbox, folder: TempDir },
+}
+
+impl Medium {
+    async fn s3() -> Self {
+        let folder = tempdir().unwrap();
+        Self::S3 { server: LocalS3::start(folder.path()).await, folder }
+    }
+
+    async fn dropbox() -> Self {
+        let folder = tempdir().unwrap();
+        Self::Dropbox { server: FakeDropbox::start(folder.path()).await, folder }
+    }
+
+    fn options(&self) -> Vec<(&'static str, &'static str)> {
+        // As long as the program: there is one for each run.
+        let leaked = |url: &String| &*url.clone().leak();
+        match self {
+            Self::Disk => Vec::new(),
+            Self::S3 { server, .. } => vec![
+                ("TRIPLICATE_MEDIUM", "s3"),
+                ("TRIPLICATE_S3_ENDPOINT", leaked(&server.url)),
+                ("TRIPLICATE_S3_BUCKET", s3::BUCKET),
+                ("TRIPLICATE_S3_ACCESS_KEY_ID", s3::ACCESS_KEY_ID),
+                ("TRIPLICATE_S3_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY),
+            ],
+            Self::Dropbox { server, .. } => vec![
+                ("TRIPLICATE_MEDIUM", "dropbox"),
+                ("TRIPLICATE_DROPBOX_URL", leaked(&server.url)),
+                ("TRIPLICATE_DROPBOX_APP_KEY", dropbox::APP_KEY),
+                ("TRIPLICATE_DROPBOX_APP_SECRET", dropbox::APP_SECRET),
+                ("TRIPLICATE_DROPBOX_REFRESH_TOKEN", dropbox::REFRESH_TOKEN),
+            ],
+        }
+    }
+}
+
 impl Opponent {
+    fn triplicate(triplicate: Triplicate) -> Self {
+        Self::Triplicate(Box::new(triplicate))
+    }
+
+    /// Requests that a Dropbox got so far, whatever became of them.
+    pub(crate) fn requests(&self) -> usize {
+        match self {
+            Self::Triplicate(triplicate) => match &triplicate.medium {
+                Medium::Dropbox { server, .. } => server.all_calls(),
+                Medium::Disk | Medium::S3 { .. } => 0,
+            },
+            Self::Restic(_) => 0,
+        }
+    }
+
     pub(crate) fn back_up(&self, source: &Path) -> Cost {
         measure(&self.command(&["backup", source.to_str().unwrap()]))
     }
@@ -79,10 +150,14 @@ impl Opponent {
     pub(crate) fn stored(&self) -> u64 {
         match self {
             Self::Restic(restic) => bytes_in(&restic.repository()),
-            Self::Triplicate(triplicate) => {
-                let folders = (0..triplicate.nodes).map(|node| triplicate.world.cluster.node_folder(node));
-                folders.map(|folder| bytes_in(&folder)).sum()
-            }
+            Self::Triplicate(triplicate) => match &triplicate.medium {
+                Medium::Disk => {
+                    let folders =
+                        (0..triplicate.nodes).map(|node| triplicate.world.cluster.node_folder(node));
+                    folders.map(|folder| bytes_in(&folder)).sum()
+                }
+                Medium::S3 { folder, .. } | Medium::Dropbox { folder, .. } => bytes_in(folder.path()),
+            },
         }
     }
 
@@ -134,11 +209,11 @@ impl Restic {
 }
 
 impl Triplicate {
-    async fn start(nodes: usize, source: &Path) -> Self {
-        let world = World::start(nodes).await;
+    async fn start(nodes: usize, medium: Medium, source: &Path) -> Self {
+        let world = World::on(Cluster::start_with(nodes, &medium.options()).await).await;
         let agent = world.admit().await;
         agent.add(source).await;
-        Self { world, nodes, agent }
+        Self { world, nodes, medium, agent }
     }
 }
 

@@ -8,13 +8,14 @@ use crate::opponents::Kind;
 
 type Column = (&'static str, fn(&Cost) -> f64);
 
-const COLUMNS: [Column; 6] = [
+const COLUMNS: [Column; 7] = [
     ("s", |cost| cost.seconds),
     ("CPU s, client", |cost| cost.client_cpu),
     ("CPU s, machine", |cost| cost.machine_cpu),
     ("MB of memory, client", |cost| cost.memory_mb),
     ("MB stored", |cost| cost.stored as f64 / 1e6),
     ("MB over loopback", |cost| cost.sent as f64 / 1e6),
+    ("requests to a Dropbox", |cost| cost.requests as f64),
 ];
 
 /// Costs by step and opponent.
