@@ -55,7 +55,8 @@ const AT_ONCE: Reclaim = Reclaim {
 const FILL: [&str; 5] = [
     "INSERT INTO blobs (sha256, size) SELECT sha256(int8send(i)), 65536 FROM generate_series(1, 1000000) AS i",
     "INSERT INTO replicas (blob_id, node_id, generation, store_epoch)
-     SELECT b.id, n.id, b.generation, n.store_epoch FROM blobs b CROSS JOIN nodes n ON CONFLICT DO NOTHING",
+     SELECT b.id, n.id, b.generation, n.store_epoch FROM blobs b CROSS JOIN nodes n ORDER BY b.id
+     ON CONFLICT DO NOTHING",
     "INSERT INTO vault_blobs (vault_id, blob_id) SELECT v.id, b.id FROM vaults v CROSS JOIN blobs b
      ON CONFLICT DO NOTHING",
     "INSERT INTO refs (source_id, blob_id, count, since_seq)

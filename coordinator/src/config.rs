@@ -16,6 +16,7 @@ use crate::garbage::Reclaim;
 use crate::health::Timings;
 use crate::metrics::MetricsOptions;
 use crate::rebalance::Rebalance;
+use crate::relay::Relay;
 use crate::upkeep::{Upkeep, seconds};
 
 /// What is configured, and no option because it is secret.
@@ -110,6 +111,10 @@ pub struct Serve {
     /// Who may register after the operator.
     #[arg(long, env = "TRIPLICATE_REGISTRATION", default_value = "closed")]
     pub registration: Registration,
+    /// Pass requests of browsers on to storage nodes that these cannot reach themselves. Their bytes then go through this
+    /// server.
+    #[arg(long, env = "TRIPLICATE_RELAY", default_value = "off")]
+    pub relay: Relay,
     /// Header in which a proxy in front says who asks; its last address counts. Only behind a proxy that always sets
     /// it: without one, anybody could claim any address and guess passwords without limit.
     #[arg(long, env = "TRIPLICATE_CLIENT_ADDRESS_HEADER", value_name = "NAME")]

@@ -1,5 +1,7 @@
 //! Compares what a node has with what it should have: pure.
 
+use std::ops::RangeInclusive;
+
 use protocol::blob_list::StoredBlob;
 use protocol::id::BlobId;
 
@@ -12,6 +14,27 @@ pub struct Difference {
     pub lost: Vec<(BlobId, u32)>,
     /// The node has these, and nobody knew it.
     pub found: Vec<StoredBlob>,
+}
+
+/// Parts that differ, and those between them, are read from the database together: one after the other they cost a
+/// search for each blob, together one pass. Up to so many parts that do not differ may lie between two that do.
+const GAP_PARTS: u8 = 8;
+
+/// The ranges in which the differing parts, in ascending order, are read: as few as may be, of at most `blobs_max` blobs
+/// by the counts of all parts, or of one part.
+pub fn ranges(differing: &[u8], counts: &[u64], blobs_max: u64) -> Vec<RangeInclusive<u8>> {
+    let mut ranges: Vec<RangeInclusive<u8>> = Vec::new();
+    for part in differing {
+        if let Some(range) = ranges.last_mut() {
+            let blobs: u64 = counts[usize::from(*range.start())..=usize::from(*part)].iter().sum();
+            if part - range.end() <= GAP_PARTS + 1 && blobs <= blobs_max {
+                *range = *range.start()..=*part;
+                continue;
+            }
+        }
+        ranges.push(*part..=*part);
+    }
+    ranges
 }
 
 /// Both lists in ascending order of ids. `known` was read before the node was asked, so that what arrived in between is
@@ -68,6 +91,17 @@ mod tests {
 
     fn known(numbers: &[(u8, u32)]) -> Vec<(BlobId, u32)> {
         numbers.iter().map(|(number, generation)| (blob(*number, 1).id, *generation)).collect()
+    }
+
+    #[test]
+    fn parts_that_differ_are_read_together_with_few_between_them_and_not_too_many_blobs() {
+        let counts = [10; 256];
+        assert_eq!(ranges(&[], &counts, 100), []);
+        assert_eq!(ranges(&[0, 1, 10, 20, 255], &counts, 1000), [0..=10, 20..=20, 255..=255]);
+        assert_eq!(ranges(&[0, 1, 2, 3], &counts, 20), [0..=1, 2..=3]);
+        assert_eq!(ranges(&[7, 8], &counts, 1), [7..=7, 8..=8]);
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(ranges(&all, &counts, 10_000), [0..=255]);
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub mod quota;
 pub mod random;
 pub mod rebalance;
 pub mod receipts;
+pub mod relay;
 pub mod repair;
 pub mod retention;
 pub mod router;

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use axum::body::Bytes;
+use futures_util::Stream;
 use protocol::blob_list::{StoredBlob, pack_stored, unpack_inventory};
 use protocol::bytes::Base64Array;
 use protocol::data_plane::ReadRequest;
@@ -18,9 +20,9 @@ use protocol::maintenance::{
 };
 use protocol::routes::{Route, storage_node as routes};
 use protocol::signature::SigningKey;
-use reqwest::header::AUTHORIZATION;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::redirect::Policy;
-use reqwest::{RequestBuilder, StatusCode};
+use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use server::clock::Clock;
@@ -220,6 +222,27 @@ impl NodeClient {
             unpack_inventory(part, &bytes).map_err(|_| Fault::Malformed)
         };
         answer.await.map_err(|fault| NodeError { node: node.id, fault })
+    }
+
+    /// Passes a request on as it arrives, and returns the answer before its body is read. The grant is the caller's.
+    ///
+    /// # Errors
+    /// [`NodeError`] if the node does not answer.
+    pub async fn pass_on<E>(
+        &self,
+        node: &NodeRow,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+    ) -> Result<Response, NodeError>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        let request = self.http.request(method, url(node, path)).headers(headers);
+        let request = request.headers(request_id::outgoing()).body(Body::wrap_stream(body));
+        let answer = request.send().await;
+        answer.map_err(|error| NodeError { node: node.id, fault: Fault::Silent(error) })
     }
 
     fn issue(

@@ -18,7 +18,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::api::{
     account_states, accounts, audit_log, blobs, commits, devices, enrolments, events, health, heartbeats,
-    messages, nodes, sessions, snapshots, sources, uploads, vaults,
+    messages, nodes, relay, sessions, snapshots, sources, uploads, vaults,
 };
 use crate::error::ApiResult;
 use crate::state::{App, AppState};
@@ -28,6 +28,8 @@ use crate::web;
 const REQUEST: Duration = Duration::from_mins(1);
 /// How long a commit may take, which may carry millions of references.
 const COMMIT: Duration = Duration::from_mins(15);
+/// How long a batch may take on its way through to a node, from a line of 1 Mbit/s.
+const RELAY: Duration = Duration::from_mins(15);
 
 /// The whole program as a service.
 pub fn router(state: AppState) -> Router {
@@ -81,6 +83,13 @@ pub fn router(state: AppState) -> Router {
         .on(routes::METRICS, health::metrics)
         .within(REQUEST)
         .merge(Routes::default().on(routes::COMMIT_UPLOAD, uploads::commit_upload).within(COMMIT))
+        .merge(
+            Routes::default()
+                .on(routes::RELAY_PUT_BLOBS, relay::relay)
+                .on(routes::RELAY_READ_BLOBS, relay::relay)
+                .on(routes::RELAY_GET_BLOB, relay::relay)
+                .within(RELAY),
+        )
         .layer(SetResponseHeaderLayer::overriding(
             header::CACHE_CONTROL,
             HeaderValue::from_static("no-store"),

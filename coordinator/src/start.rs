@@ -82,6 +82,7 @@ pub async fn prepare(config: Serve) -> anyhow::Result<AppState> {
             public_url: config.public_url,
             replicas: config.replicas,
             registration: config.registration,
+            relay: config.relay,
             client_address_header: config.client_address_header,
             overdue_seconds: config.overdue_after,
             step_up_seconds: config.step_up,

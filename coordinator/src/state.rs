@@ -19,6 +19,7 @@ use crate::health::Timings;
 use crate::metrics::Meters;
 use crate::node_client::NodeClient;
 use crate::rebalance::Rebalance;
+use crate::relay::Relay;
 use crate::secrets::Secrets;
 use crate::upkeep::Upkeep;
 use crate::web::Web;
@@ -59,6 +60,8 @@ pub struct Settings {
     pub replicas: Option<u32>,
     /// Who may register after the operator.
     pub registration: Registration,
+    /// Which requests of browsers are passed on to nodes.
+    pub relay: Relay,
     /// Where a proxy says who asks, if there is one to be believed.
     pub client_address_header: Option<HeaderName>,
     /// After how long without a snapshot a device's source is overdue, in seconds.

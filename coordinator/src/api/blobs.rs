@@ -17,6 +17,7 @@ use crate::caller::Caller;
 use crate::db::nodes::NodeRow;
 use crate::db::{self, NodeKey};
 use crate::error::{ApiResult, invalid};
+use crate::relay::address_of;
 use crate::state::{App, AppState};
 use crate::{groups, placement, random};
 
@@ -46,7 +47,7 @@ pub async fn locate_blobs(
             let readers = order_for_reading(&group, keys.iter().filter_map(|key| nodes.get(key)));
             let replicas = readers
                 .into_iter()
-                .map(|node| issue_grant(&state, &id, node, Operation::Get, &blobs).1)
+                .map(|node| issue_grant(&state, &caller, &id, node, Operation::Get, &blobs).1)
                 .collect();
             located_groups.push(LocatedGroup { blobs: pack_stored(&blobs), replicas });
         }
@@ -66,9 +67,10 @@ fn order_for_reading<'a>(group: &GroupId, nodes: impl Iterator<Item = &'a NodeRo
     nodes
 }
 
-/// A grant for one node, with its number.
+/// A grant for one node, with its number and the address where this caller uses it.
 pub(super) fn issue_grant(
     app: &App,
+    caller: &Caller,
     vault: &VaultId,
     node: &NodeRow,
     op: Operation,
@@ -87,5 +89,5 @@ pub(super) fn issue_grant(
         jti: random::id(GrantId::from_bytes),
     };
     let token = app.grants.issue(&grant);
-    (grant.jti, NodeGrant { node: node.id, url: node.url.clone(), grant: token })
+    (grant.jti, NodeGrant { node: node.id, url: address_of(app, caller, node), grant: token })
 }

@@ -13,6 +13,7 @@ pub mod heartbeats;
 pub mod messages;
 pub mod nodes;
 mod reclaim;
+pub mod relay;
 mod seals;
 pub mod sessions;
 pub mod snapshots;

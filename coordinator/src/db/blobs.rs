@@ -1,10 +1,12 @@
 //! Blobs of the cluster, which vault holds them, and where their copies are.
 
+use std::collections::BTreeMap;
+
 use protocol::blob_list::{SizedBlob, StoredBlob};
 use protocol::id::BlobId;
 use sqlx::PgConnection;
 
-use super::{BlobKey, DbError, NodeKey, UploadKey, VaultKey, stored};
+use super::{BlobKey, DbError, NodeKey, UploadKey, VaultKey, roots, stored};
 
 /// A blob with its surrogate key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,54 +52,74 @@ fn as_bytes(ids: impl Iterator<Item = BlobId>) -> Vec<Vec<u8>> {
     ids.map(|id| id.as_bytes().to_vec()).collect()
 }
 
-/// Adds the blobs that are new and locks all, in the order of their ids so that two planners never wait for each
-/// other, makes those live again that were on their way out, and records them as the session's. In the order asked for.
+/// Adds the blobs that are new, makes those live again that were on their way out, and records all as the session's. In
+/// the order asked for.
 ///
 /// What was being deleted has another generation by now, so that no node that is still to delete the old one takes
 /// the new one away; and no vault holds it.
 ///
-/// The locks leave rows free to be referred to: a commit, which has locked what it refers to, never waits for a
-/// planner. Whoever wants to give a blob up needs `FOR UPDATE`, which waits for both.
+/// What is live already is not locked: see [`super::roots`].
 pub async fn plan(
     conn: &mut PgConnection,
     upload: UploadKey,
     wanted: &[SizedBlob],
 ) -> Result<Vec<PlannedBlob>, DbError> {
-    let sha256s = as_bytes(wanted.iter().map(|blob| blob.id));
-    let sizes: Vec<i32> =
-        wanted.iter().map(|blob| stored(i32::try_from(blob.size), "size")).collect::<Result<_, _>>()?;
-    // One statement, so that no row is removed between being found and being locked. It locks what it does not change.
-    sqlx::query!(
-        "INSERT INTO blobs (sha256) SELECT s FROM unnest($1::bytea[]) AS s ORDER BY s
-         ON CONFLICT (sha256) DO UPDATE SET state = 'live', state_since = now() WHERE blobs.state <> 'live'",
-        &sha256s
-    )
-    .execute(&mut *conn)
-    .await?;
-    let keys = sqlx::query_scalar!("SELECT id FROM blobs WHERE sha256 = ANY ($1)", &sha256s)
-        .fetch_all(&mut *conn)
-        .await?;
+    roots::lock_for_adding(conn).await?;
+    let mut live = find_live(conn, wanted.iter().map(|blob| blob.id)).await?;
+    let others: Vec<BlobId> = wanted.iter().map(|blob| blob.id).filter(|id| !live.contains_key(id)).collect();
+    if !others.is_empty() {
+        add_or_revive(conn, &others).await?;
+        live.extend(find_live(conn, others.into_iter()).await?);
+    }
+    let planned = wanted.iter().map(|blob| {
+        let (key, generation) = *live.get(&blob.id).ok_or(DbError::Corrupt("blobs.sha256"))?;
+        // The client's size, not the stored one: what another vault stored is not told.
+        let blob = StoredBlob { id: blob.id, size: blob.size, generation };
+        Ok(PlannedBlob { key, blob, trims: 0 })
+    });
+    let planned = planned.collect::<Result<Vec<_>, DbError>>()?;
+    let keys: Vec<i64> = planned.iter().map(|blob| blob.key.0).collect();
     sqlx::query!(
         "INSERT INTO upload_blobs (upload_id, blob_id) SELECT $1, b FROM unnest($2::bigint[]) AS b
          ON CONFLICT DO NOTHING",
         upload.0,
         &keys,
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    // The client's size, not the stored one: what another vault stored is not told.
+    Ok(planned)
+}
+
+/// Those of the blobs that are live, with their generations.
+async fn find_live(
+    conn: &mut PgConnection,
+    ids: impl Iterator<Item = BlobId>,
+) -> Result<BTreeMap<BlobId, (BlobKey, u32)>, DbError> {
     let rows = sqlx::query!(
-        r#"SELECT b.id, b.sha256, w.size AS "size!", b.generation
-           FROM unnest($1::bytea[], $2::integer[]) WITH ORDINALITY AS w (sha256, size, place)
-           JOIN blobs b ON b.sha256 = w.sha256 ORDER BY w.place"#,
-        &sha256s,
-        &sizes,
+        "SELECT id, sha256, generation FROM blobs WHERE sha256 = ANY ($1) AND state = 'live'",
+        &as_bytes(ids)
     )
     .fetch_all(conn)
     .await?;
     rows.into_iter()
-        .map(|row| PlannedBlob::from_stored(BlobKey(row.id), &row.sha256, row.size, row.generation))
+        .map(|row| {
+            let id = stored(BlobId::from_slice(&row.sha256), "blobs.sha256")?;
+            Ok((id, (BlobKey(row.id), stored(row.generation.try_into(), "blobs.generation")?)))
+        })
         .collect()
+}
+
+/// One statement, so that no row is removed between being found and being locked; in the order of the blobs' ids, so
+/// that two planners never wait for each other.
+async fn add_or_revive(conn: &mut PgConnection, ids: &[BlobId]) -> Result<(), DbError> {
+    sqlx::query!(
+        "INSERT INTO blobs (sha256) SELECT s FROM unnest($1::bytea[]) AS s ORDER BY s
+         ON CONFLICT (sha256) DO UPDATE SET state = 'live', state_since = NULL WHERE blobs.state <> 'live'",
+        &as_bytes(ids.iter().copied())
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Those of the blobs that the vault holds, with living copies in enough zones.

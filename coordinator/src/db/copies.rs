@@ -4,7 +4,7 @@ use protocol::id::BlobId;
 use protocol::nodes::RemovalResponse;
 use sqlx::PgConnection;
 
-use super::{BlobKey, DbError, NodeKey, stored, unsigned};
+use super::{BlobKey, DbError, NodeKey, roots, stored, unsigned};
 
 /// A node does not have these blobs, up to these generations, any more: its copies count no longer, nor do its receipts
 /// on the way to holding them. The blobs whose copies those were.
@@ -43,8 +43,9 @@ pub async fn lose(
 
 /// Takes a node's copies of blobs away that have enough others, in as many zones, on the nodes `kept`; the caller has
 /// seen those prove that they have them. The node is ordered to delete them, and until it has, nothing that it proves
-/// about them counts. Blobs of open uploads stay: a receipt of this node may be on its way. The blobs whose copy is gone.
-/// Their rows are locked first, so that nobody takes another copy of theirs away at the same time.
+/// about them counts. Blobs of open uploads stay: a receipt of this node may be on its way, and so nobody plans one
+/// meanwhile. The blobs' rows are locked before that is judged, so that nobody takes another copy of theirs away at the
+/// same time. Returns the blobs whose copy is gone.
 pub async fn give_up(
     conn: &mut PgConnection,
     node: NodeKey,
@@ -54,6 +55,7 @@ pub async fn give_up(
 ) -> Result<Vec<BlobKey>, DbError> {
     let blobs: Vec<i64> = blobs.iter().map(|key| key.0).collect();
     let kept: Vec<i64> = kept.iter().map(|key| key.0).collect();
+    roots::lock_for_judging(conn).await?;
     sqlx::query!("SELECT id FROM blobs WHERE id = ANY ($1) ORDER BY sha256 FOR NO KEY UPDATE", &blobs)
         .fetch_all(&mut *conn)
         .await?;

@@ -1,16 +1,16 @@
 //! Blobs on their way out: live, condemned, deleting, deleted, gone.
 //!
-//! A blob's roots are the intervals that refer to it and the upload sessions that planned it. Whoever adds a root has
-//! locked the blob or already is one: planning locks before it adds a session's roots, and a commit refers only to
-//! what its session planned or its source refers to. So a step that takes a blob's standing away locks it first and
-//! looks for roots in a **second** statement, which sees everything that was committed before it got the lock. One
-//! statement that does both looks with eyes from before it waited, and condemns what was planned meanwhile.
+//! A blob's roots are the intervals that refer to it and the upload sessions that planned it. Nobody plans a blob while
+//! one is condemned, see [`super::roots`]; whoever plans one that is condemned already locks it and makes it live; and a
+//! commit refers only to what its session planned or its source refers to. So a step that takes a blob's standing away
+//! locks it first and looks for roots in a **second** statement, which sees everything that was committed before it got
+//! the lock. One statement that does both looks with eyes from before it waited, and gives up what was planned meanwhile.
 
 use std::time::Duration;
 
 use sqlx::PgConnection;
 
-use super::{BlobKey, DbError};
+use super::{BlobKey, DbError, roots};
 
 /// Identifies the lock that one cycle at a time holds.
 const CYCLE_LOCK: i64 = 0x7472_6970_6c67_6331;
@@ -55,9 +55,10 @@ pub async fn list_unreferenced(conn: &mut PgConnection) -> Result<Vec<BlobKey>, 
     Ok(keys.fetch_all(conn).await?.into_iter().map(BlobKey).collect())
 }
 
-/// Locks those of the blobs that are live and that nobody else has locked.
+/// Locks those of the blobs that are live and that nobody else has locked. Nobody plans any until the transaction ends.
 pub async fn lock_live(conn: &mut PgConnection, blobs: &[BlobKey]) -> Result<Vec<BlobKey>, DbError> {
     let keys: Vec<i64> = blobs.iter().map(|key| key.0).collect();
+    roots::lock_for_judging(conn).await?;
     let locked = sqlx::query_scalar!(
         "SELECT id FROM blobs WHERE id = ANY ($1) AND state = 'live' ORDER BY id FOR UPDATE SKIP LOCKED",
         &keys
@@ -165,11 +166,17 @@ pub async fn finish(conn: &mut PgConnection, locked: &[BlobKey]) -> Result<u64, 
     Ok(deleted.execute(conn).await?.rows_affected())
 }
 
-/// Removes the rows of blobs that have been deleted for so long; returns how many.
+/// Removes the rows of blobs that have been deleted for so long; returns how many. No key of another table keeps them:
+/// those that something refers to stay, which there are none of.
 pub async fn remove(conn: &mut PgConnection, remember: Duration, max: i64) -> Result<u64, DbError> {
     let keys = sqlx::query_scalar!(
-        "SELECT id FROM blobs WHERE state = 'deleted' AND state_since <= now() - make_interval(secs => $1)
-         ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED",
+        "SELECT id FROM blobs b WHERE state = 'deleted' AND state_since <= now() - make_interval(secs => $1)
+           AND NOT EXISTS (SELECT FROM refs r WHERE r.blob_id = b.id)
+           AND NOT EXISTS (SELECT FROM ref_history r WHERE r.blob_id = b.id)
+           AND NOT EXISTS (SELECT FROM upload_blobs r WHERE r.blob_id = b.id)
+           AND NOT EXISTS (SELECT FROM vault_blobs r WHERE r.blob_id = b.id)
+           AND NOT EXISTS (SELECT FROM vault_receipts r WHERE r.blob_id = b.id)
+         ORDER BY id LIMIT $2 FOR UPDATE OF b SKIP LOCKED",
         remember.as_secs_f64(),
         max,
     )

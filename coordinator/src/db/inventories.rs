@@ -1,8 +1,9 @@
 //! What nodes should have, to be compared with what they have, and samples of it to be proven.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use protocol::blob_list::StoredBlob;
 use protocol::id::BlobId;
 use protocol::maintenance::{INVENTORY_PARTS, inventory_digest};
@@ -18,6 +19,15 @@ pub struct KnownBlob {
     pub blob: PlannedBlob,
     /// It is wanted at its generation.
     pub is_live: bool,
+}
+
+/// One part of what a node should have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Of all its blobs together.
+    pub digest: [u8; 32],
+    /// How many those are.
+    pub blobs: u64,
 }
 
 /// What is looked at again and again of each node.
@@ -62,9 +72,9 @@ pub async fn set_due(conn: &mut PgConnection, node: NodeKey, after: Duration) ->
     Ok(())
 }
 
-/// The digests of the parts of what the node should have, read as a stream: a node may have many millions.
-pub async fn digests(conn: &mut PgConnection, node: NodeKey) -> Result<Vec<[u8; 32]>, DbError> {
-    let mut parts = vec![[0; 32]; INVENTORY_PARTS];
+/// The parts of what the node should have, read as a stream: a node may have many millions.
+pub async fn list_parts(conn: &mut PgConnection, node: NodeKey) -> Result<Vec<Part>, DbError> {
+    let mut parts = vec![Part::default(); INVENTORY_PARTS];
     let mut rows = sqlx::query!(
         "SELECT b.sha256, r.generation FROM replicas r
          JOIN nodes n ON n.id = r.node_id AND n.store_epoch = r.store_epoch
@@ -74,25 +84,25 @@ pub async fn digests(conn: &mut PgConnection, node: NodeKey) -> Result<Vec<[u8; 
     )
     .fetch(conn);
     while let Some(row) = rows.try_next().await? {
-        let id = stored(BlobId::from_slice(&row.sha256), "blobs.sha256")?;
-        let generation = stored(row.generation.try_into(), "replicas.generation")?;
+        let (id, generation) = known(&row.sha256, row.generation)?;
         let part = &mut parts[usize::from(id.as_bytes()[0])];
-        for (sum, byte) in part.iter_mut().zip(inventory_digest(&id, generation)) {
+        part.blobs += 1;
+        for (sum, byte) in part.digest.iter_mut().zip(inventory_digest(&id, generation)) {
             *sum ^= byte;
         }
     }
     Ok(parts)
 }
 
-/// What the node should have in one part: ids with generations, in ascending order.
-pub async fn list_part(
+/// What the node should have in some parts: ids with generations, in ascending order.
+pub async fn list_range(
     conn: &mut PgConnection,
     node: NodeKey,
-    part: u8,
+    parts: RangeInclusive<u8>,
 ) -> Result<Vec<(BlobId, u32)>, DbError> {
     let mut first = vec![0; 32];
     let mut last = vec![0xff; 32];
-    (first[0], last[0]) = (part, part);
+    (first[0], last[0]) = (*parts.start(), *parts.end());
     let rows = sqlx::query!(
         "SELECT b.sha256, r.generation FROM replicas r
          JOIN nodes n ON n.id = r.node_id AND n.store_epoch = r.store_epoch
@@ -102,14 +112,18 @@ pub async fn list_part(
         &first,
         &last
     )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let id = stored(BlobId::from_slice(&row.sha256), "blobs.sha256")?;
-            Ok((id, stored(row.generation.try_into(), "replicas.generation")?))
-        })
-        .collect()
+    .fetch(conn);
+    rows.map(|row| {
+        let row = row?;
+        known(&row.sha256, row.generation)
+    })
+    .try_collect()
+    .await
+}
+
+fn known(sha256: &[u8], generation: i32) -> Result<(BlobId, u32), DbError> {
+    let id = stored(BlobId::from_slice(sha256), "blobs.sha256")?;
+    Ok((id, stored(generation.try_into(), "replicas.generation")?))
 }
 
 /// Those of the blobs that the database knows and that have the size that it knows, in the order of their ids.

@@ -28,6 +28,7 @@ pub mod refs;
 pub mod repair_progress;
 pub mod repairs;
 pub mod retention;
+pub mod roots;
 pub mod sessions;
 pub mod snapshots;
 pub mod sources;

@@ -109,8 +109,8 @@ pub async fn reset_counts(conn: &mut PgConnection, source: SourceKey) -> Result<
     Ok(())
 }
 
-/// Adds a page's changes to the counts; a blob that the source did not refer to gets an open interval. New intervals
-/// lock their blobs, in the order of their ids as everybody does.
+/// Adds a page's changes to the counts; a blob that the source did not refer to gets an open interval. It locks no blob:
+/// the session's root stands until the commit puts the interval in its place.
 pub async fn apply(conn: &mut PgConnection, to: Applying, page: &[Reference]) -> Result<Applied, DbError> {
     let sha256s: Vec<Vec<u8>> = page.iter().map(|r| r.blob.as_bytes().to_vec()).collect();
     let deltas: Vec<i32> = page.iter().map(|r| r.delta).collect();
@@ -136,7 +136,6 @@ pub async fn apply(conn: &mut PgConnection, to: Applying, page: &[Reference]) ->
          SELECT $1, b.id, c.delta, $4
          FROM unnest($2::bytea[], $3::integer[]) AS c (sha256, delta) JOIN blobs b ON b.sha256 = c.sha256
          WHERE c.delta > 0
-         ORDER BY b.sha256
          ON CONFLICT (source_id, blob_id) DO NOTHING",
         to.source.0,
         &sha256s,
@@ -157,7 +156,7 @@ pub async fn close_unreferenced(conn: &mut PgConnection, source: SourceKey, seq:
              DELETE FROM refs WHERE source_id = $1 AND count = 0 RETURNING blob_id, since_seq
          )
          INSERT INTO ref_history (source_id, blob_id, from_seq, to_seq)
-         SELECT $1, c.blob_id, c.since_seq, $2 FROM closed c JOIN blobs b ON b.id = c.blob_id ORDER BY b.sha256",
+         SELECT $1, blob_id, since_seq, $2 FROM closed",
         source.0,
         seq
     )

@@ -1,21 +1,25 @@
 //! Compares what each node has with what it should have, after each of its starts and once a day. Digests first: parts
 //! that agree are not listed.
 
+use std::ops::RangeInclusive;
+
 use protocol::blob_list::StoredBlob;
 use protocol::limits::GROUP_BLOBS_MAX;
 
 use super::copy::{count, lose};
 use super::repeat;
-use crate::db::inventories::Check;
+use crate::db::inventories::{Check, Part};
 use crate::db::nodes::NodeRow;
 use crate::db::{self, DbError};
-use crate::inventory::{compare, sort_found};
+use crate::inventory::{Difference, compare, ranges, sort_found};
 use crate::node_client::NodeError;
 use crate::random;
 use crate::state::{App, commit};
 
-/// Blobs whose copies are given up in one transaction.
-const LOST_STEP_BLOBS: usize = 5000;
+/// Blobs whose copies are given up in one transaction, and differences that are kept until they are settled.
+const STEP_BLOBS: usize = 5000;
+/// Blobs of which the database's side is held in memory, 36 bytes for each.
+const READ_BLOBS: u64 = 500_000;
 
 /// Why a comparison is not finished.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +44,7 @@ async fn step(app: &App) -> Result<bool, ComparisonError> {
     let nodes = db::nodes::list(&mut conn).await?;
     let Some(node) = nodes.into_iter().find(|node| node.key == key) else { return Ok(false) };
     // Read before the node is asked: what it gets meanwhile is then found, and not missed.
-    let ours = db::inventories::digests(&mut conn, key).await?;
+    let ours = db::inventories::list_parts(&mut conn, key).await?;
     drop(conn);
     let compared = compare_parts(app, &node, &ours).await;
     // Until it is compared, copies count that may be gone: a node that did not answer is asked again soon.
@@ -49,19 +53,47 @@ async fn step(app: &App) -> Result<bool, ComparisonError> {
     compared.map(|()| true)
 }
 
-async fn compare_parts(app: &App, node: &NodeRow, ours: &[[u8; 32]]) -> Result<(), ComparisonError> {
+async fn compare_parts(app: &App, node: &NodeRow, ours: &[Part]) -> Result<(), ComparisonError> {
     let theirs = app.nodes.inventory(node).await?;
-    for (part, _) in (0..=u8::MAX).zip(ours.iter().zip(&theirs)).filter(|(_, (ours, theirs))| ours != theirs)
-    {
-        let known = db::inventories::list_part(&mut *app.connection().await?, node.key, part).await?;
+    let parts = (0..=u8::MAX).zip(ours.iter().zip(&theirs));
+    let differing: Vec<u8> =
+        parts.filter(|(_, (ours, theirs))| ours.digest != **theirs).map(|(part, _)| part).collect();
+    let counts: Vec<u64> = ours.iter().map(|part| part.blobs).collect();
+    for range in ranges(&differing, &counts, READ_BLOBS) {
+        let inside = differing.iter().copied().filter(|part| range.contains(part));
+        compare_range(app, node, range.clone(), inside).await?;
+    }
+    Ok(())
+}
+
+async fn compare_range(
+    app: &App,
+    node: &NodeRow,
+    range: RangeInclusive<u8>,
+    differing: impl Iterator<Item = u8>,
+) -> Result<(), ComparisonError> {
+    let known = db::inventories::list_range(&mut *app.connection().await?, node.key, range).await?;
+    let mut pending = Difference::default();
+    for part in differing {
         let has = app.nodes.inventory_part(node, part).await?;
-        let difference = compare(&known, &has);
-        for lost in difference.lost.chunks(LOST_STEP_BLOBS) {
-            lose(app, node, lost).await?;
+        let of_part = known.partition_point(|(id, _)| id.as_bytes()[0] < part)
+            ..known.partition_point(|(id, _)| id.as_bytes()[0] <= part);
+        let difference = compare(&known[of_part], &has);
+        pending.lost.extend(difference.lost);
+        pending.found.extend(difference.found);
+        if pending.lost.len() + pending.found.len() >= STEP_BLOBS {
+            settle(app, node, std::mem::take(&mut pending)).await?;
         }
-        for found in difference.found.chunks(GROUP_BLOBS_MAX) {
-            take_in(app, node, found).await?;
-        }
+    }
+    settle(app, node, pending).await
+}
+
+async fn settle(app: &App, node: &NodeRow, difference: Difference) -> Result<(), ComparisonError> {
+    for lost in difference.lost.chunks(STEP_BLOBS) {
+        lose(app, node, lost).await?;
+    }
+    for found in difference.found.chunks(GROUP_BLOBS_MAX) {
+        take_in(app, node, found).await?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coordinator::db::DbError;
+use coordinator::db::{self, DbError};
 use coordinator::jobs::sweep;
 use coordinator::random;
 use coordinator::upkeep::Upkeep;
@@ -51,6 +51,28 @@ async fn backups_of_the_same_blobs_at_once_all_succeed() {
     assert_eq!(operator.next(&server).await.0, 17);
 }
 
+/// A plan of what is there writes its roots alone: it neither waits for who has the blobs' rows, nor locks them.
+#[tokio::test]
+async fn a_plan_of_what_is_live_leaves_the_blobs_rows_alone() {
+    let (server, operator, nodes) = Server::with_zones(1).await;
+    let blobs: Vec<_> = (1..=20).map(blob_id).collect();
+    back_up(&server, &operator, &nodes, &blobs).await;
+    let rows = "SELECT md5(string_agg(concat(ctid, xmin, xmax), ',' ORDER BY id)) FROM blobs";
+    let before = server.sql_value(rows).await;
+    let mut others = server.state.begin().await.unwrap();
+    sqlx::query("SELECT id FROM blobs FOR UPDATE").execute(&mut *others).await.unwrap();
+    let upload = operator.open(&server).await;
+    operator.plan(&server, upload, &blobs).await;
+    others.rollback().await.unwrap();
+    let changed = "SELECT count(*)::text FROM upload_blobs";
+    assert_eq!(server.sql_value(changed).await, "20");
+    assert_ne!(server.sql_value(rows).await, before, "the lock of the others shows");
+    let locked = server.sql_value(rows).await;
+    let upload = operator.open(&server).await;
+    operator.plan(&server, upload, &blobs).await;
+    assert_eq!(server.sql_value(rows).await, locked);
+}
+
 #[tokio::test]
 async fn what_the_database_broke_off_is_worth_repeating() {
     let (server, operator, _) = Server::with_zones(1).await;
@@ -96,6 +118,7 @@ async fn a_coordinator_that_stands_still_in_a_transaction_holds_nobody_up() {
     let upload = operator.open(&server).await;
     operator.plan(&server, upload, &[blob_id(1)]).await;
     let mut standing = server.state.begin().await.unwrap();
+    db::roots::lock_for_judging(&mut standing).await.unwrap();
     sqlx::query("SELECT id FROM blobs FOR UPDATE").execute(&mut *standing).await.unwrap();
     operator.plan(&server, upload, &[blob_id(1)]).await;
     // It learns of it when it goes on, and may try again.

@@ -254,6 +254,21 @@ impl World {
         assert_eq!(useless.await, "0", "intervals that no kept snapshot needs");
     }
 
+    /// A cycle that remembers nothing removes the rows of what was deleted, and no row anywhere names one that is gone.
+    async fn check_rows_go_with_their_blobs(&self) {
+        cycle(&self.server, &Reclaim { gc_remember: Duration::ZERO, ..AT_ONCE }).await;
+        let deleted = self.server.sql_value("SELECT count(*)::text FROM blobs WHERE state = 'deleted'");
+        assert_eq!(deleted.await, "0");
+        let orphans = self.server.sql_value(
+            "SELECT count(*)::text
+             FROM (SELECT blob_id FROM upload_blobs UNION ALL SELECT blob_id FROM replicas
+                   UNION ALL SELECT blob_id FROM vault_blobs UNION ALL SELECT blob_id FROM vault_receipts
+                   UNION ALL SELECT blob_id FROM refs UNION ALL SELECT blob_id FROM ref_history) AS r
+             WHERE NOT EXISTS (SELECT FROM blobs b WHERE b.id = r.blob_id)",
+        );
+        assert_eq!(orphans.await, "0", "rows that name a blob which is gone");
+    }
+
     async fn states(&self) -> BTreeMap<u16, (String, u32)> {
         let rows: Vec<(i32, String, i32)> = sqlx::query_as(
             "SELECT ('x' || encode(substr(sha256, 1, 2), 'hex'))::bit(16)::integer, state, generation FROM blobs",
@@ -282,6 +297,8 @@ async fn what_is_kept_is_live_and_the_rest_is_gone_within_two_cycles() {
             }
         }
         world.check_the_rest_goes().await;
+        world.check_needed().await;
+        world.check_rows_go_with_their_blobs().await;
         world.check_needed().await;
     })
     .await;

@@ -143,7 +143,7 @@ async fn copies_that_nobody_knew_count_and_those_that_were_given_up_are_deleted(
     let old = stored(9);
     cluster.nodes[0].shelf.put(old, content(9));
     let mut conn = cluster.server.state.connection().await.unwrap();
-    sqlx::query("INSERT INTO blobs (sha256, size, generation, state) VALUES ($1, 4160, 2, 'deleted')")
+    sqlx::query("INSERT INTO blobs (sha256, size, generation, state, state_since) VALUES ($1, 4160, 2, 'deleted', now())")
         .bind(old.id.as_bytes().to_vec())
         .execute(&mut *conn)
         .await

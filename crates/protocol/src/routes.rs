@@ -73,6 +73,9 @@ macro_rules! routes {
 pub mod coordinator {
     use super::{Caller, Route};
 
+    /// Behind it follow a node's id and the path of one of the node's own routes.
+    pub const RELAY_PREFIX: &str = "/api/v1/relay/";
+
     routes! { ALL:
         /// May one register here?
         REGISTRATION = "GET" "/api/v1/accounts/registration" Anyone;
@@ -164,6 +167,12 @@ pub mod coordinator {
         HEARTBEAT = "POST" "/api/v1/nodes/heartbeat" Node;
         /// Server-sent events.
         EVENTS = "GET" "/api/v1/events" SessionOrDevice;
+        /// Store a batch on a node that browsers cannot reach: the node's [`super::storage_node::PUT_BLOBS`].
+        RELAY_PUT_BLOBS = "POST" "/api/v1/relay/{node}/v1/blobs" Grant;
+        /// Read a batch from one: the node's [`super::storage_node::READ_BLOBS`].
+        RELAY_READ_BLOBS = "POST" "/api/v1/relay/{node}/v1/blobs/read" Grant;
+        /// Read one blob from one: the node's [`super::storage_node::GET_BLOB`].
+        RELAY_GET_BLOB = "GET" "/api/v1/relay/{node}/v1/blobs/{blob}" Grant;
         /// The process runs.
         LIVEZ = "GET" "/livez" Anyone;
         /// It can serve.

@@ -48,7 +48,7 @@ pub async fn plan_upload(
     if new_bytes > 0 {
         quota::check(&mut tx, caller.account(), new_bytes).await?;
     }
-    let groups = place(&state, &mut tx, &upload, copies, rest).await?;
+    let groups = place(&state, &caller, &mut tx, &upload, copies, rest).await?;
     commit(tx).await?;
     let have: Vec<_> = have.into_iter().map(|blob| blob.blob.id).collect();
     Ok(axum::Json(PlanResponse { have: pack_ids(&have), groups }))
@@ -56,6 +56,7 @@ pub async fn plan_upload(
 
 async fn place(
     app: &App,
+    caller: &Caller,
     conn: &mut PgConnection,
     upload: &UploadRow,
     copies: Copies,
@@ -75,7 +76,7 @@ async fn place(
             return Err(ApiError::new(ErrorCode::InsufficientZones, refusal(&candidates, copies)));
         }
         let targets: Vec<_> = chosen.into_iter().map(|index| &nodes[index]).collect();
-        out.push(grant_group(app, conn, upload, &blobs, &targets).await?);
+        out.push(grant_group(app, caller, conn, upload, &blobs, &targets).await?);
     }
     Ok(out)
 }
@@ -92,6 +93,7 @@ fn refusal(candidates: &[Candidate], copies: Copies) -> &'static str {
 
 async fn grant_group(
     app: &App,
+    caller: &Caller,
     conn: &mut PgConnection,
     upload: &UploadRow,
     blobs: &[PlannedBlob],
@@ -102,7 +104,7 @@ async fn grant_group(
     let mut remembered = Vec::new();
     let mut grants = Vec::new();
     for node in targets {
-        let (jti, grant) = issue_grant(app, &upload.vault_id, node, Operation::Put, &stored);
+        let (jti, grant) = issue_grant(app, caller, &upload.vault_id, node, Operation::Put, &stored);
         remembered.push(NewGrant { jti, node: node.key });
         grants.push(grant);
     }

@@ -23,6 +23,7 @@ use coordinator::garbage::Reclaim;
 use coordinator::health::Timings;
 use coordinator::metrics::MetricsOptions;
 use coordinator::rebalance::Rebalance;
+use coordinator::relay::Relay;
 use coordinator::start;
 use coordinator::state::AppState;
 use coordinator::upkeep::Upkeep;
@@ -96,6 +97,7 @@ impl Server {
             data: folder.path().join("coordinator"),
             web: options.web,
             replicas: options.replicas,
+            relay: Relay::Off,
             registration: if options.registration_open { Registration::Open } else { Registration::Closed },
             client_address_header: options.client_address_header.map(|name| name.parse().unwrap()),
             overdue_after: options.overdue_after.unwrap_or(SOURCE_OVERDUE_SECONDS),

@@ -19,6 +19,7 @@ mod outages;
 mod platform;
 mod purge;
 mod rebalance;
+mod relay;
 mod request_ids;
 mod restore;
 mod settings;
