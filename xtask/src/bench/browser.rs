@@ -99,6 +99,7 @@ fn measure(
         port,
         replicas: Some(replicas),
         tls: false,
+        host: None,
         cloud: Vec::new(),
         profile: Profile::Release,
         built: Some((programs.to_owned(), web)),

@@ -1,6 +1,7 @@
 //! A certificate authority of this machine alone, for `--tls`: it is in the data folder, can sign nothing but this
 //! machine's own names, and signs one certificate for all programs at each start.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -8,13 +9,13 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
     GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
 };
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use time::{Duration, OffsetDateTime};
 
@@ -31,12 +32,12 @@ pub(super) struct Authority {
 
 impl Authority {
     /// Opens the authority in the data folder, which is made on the first start, and signs this start's certificate.
-    pub(super) fn open(data: &Path) -> Result<Self> {
+    pub(super) fn open(data: &Path, host: Option<&ServerName<'static>>) -> Result<Self> {
         let authority = Self { folder: data.join("tls") };
         fs::create_dir_all(&authority.folder)
             .and_then(|()| fs::set_permissions(&authority.folder, Permissions::from_mode(0o700)))
             .with_context(|| format!("cannot make {}", authority.folder.display()))?;
-        let key = authority.open_or_make()?;
+        let key = authority.open_or_make(host)?;
         authority.sign(&key)?;
         Ok(authority)
     }
@@ -65,25 +66,42 @@ impl Authority {
         Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
     }
 
+    /// What it vouches for: this machine's own names.
+    pub(super) fn names(&self) -> Result<Vec<String>> {
+        let names = fs::read_to_string(self.names_file()).context("the authority's names")?;
+        Ok(names.lines().map(str::to_owned).collect())
+    }
+
     /// The names stand beside the key: the machine may be renamed, and the authority can sign no new name.
-    fn open_or_make(&self) -> Result<KeyPair> {
+    fn open_or_make(&self, host: Option<&ServerName<'static>>) -> Result<KeyPair> {
         let file = self.folder.join("ca.key");
-        if file.exists() && self.root().exists() {
+        if file.exists() && self.root().exists() && self.names_file().exists() {
+            let names = self.names()?;
+            if let Some(host) =
+                host.map(|host| host.to_str().into_owned()).filter(|host| !names.contains(host))
+            {
+                bail!(
+                    "the authority in {} vouches for {} and not for {host}: remove that folder, and a new one is made, \
+                     which browsers have to be told to trust",
+                    self.folder.display(),
+                    names.join(", ")
+                );
+            }
             let pem = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
             return KeyPair::from_pem(&pem).with_context(|| format!("{} is damaged", file.display()));
         }
-        let host = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
-        write_private(&self.host_file(), &host)?;
+        let names = names(host);
+        write_private(&self.names_file(), &names.join("\n"))?;
         let key = KeyPair::generate()?;
         write_private(&file, &key.serialize_pem())?;
-        write_private(&self.root(), &authority_params(&host)?.self_signed(&key)?.pem())?;
+        write_private(&self.root(), &authority_params(&names)?.self_signed(&key)?.pem())?;
         Ok(key)
     }
 
     fn sign(&self, authority_key: &KeyPair) -> Result<()> {
-        let host = fs::read_to_string(self.host_file()).context("the authority's name")?;
-        let issuer = Issuer::new(authority_params(&host)?, authority_key);
-        let mut params = CertificateParams::new(names(&host))?;
+        let names = self.names()?;
+        let issuer = Issuer::new(authority_params(&names)?, authority_key);
+        let mut params = CertificateParams::new(names)?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         valid_for(&mut params, SERVER_DAYS);
@@ -92,32 +110,39 @@ impl Authority {
         write_private(&self.key(), &key.serialize_pem())
     }
 
-    fn host_file(&self) -> PathBuf {
-        self.folder.join("host")
+    fn names_file(&self) -> PathBuf {
+        self.folder.join("names")
     }
 }
 
-fn names(host: &str) -> Vec<String> {
-    let mut names: Vec<_> = ADDRESSES.iter().map(ToString::to_string).collect();
-    names.extend([LOCALHOST.to_owned(), host.to_owned()]);
-    names.dedup();
+/// The machine's own name first, then those by which it reaches itself, then the one for its network.
+fn names(host: Option<&ServerName<'static>>) -> Vec<String> {
+    let own = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
+    let mut names = vec![own, LOCALHOST.to_owned()];
+    names.extend(ADDRESSES.iter().map(ToString::to_string));
+    names.extend(host.map(|host| host.to_str().into_owned()));
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
     names
 }
 
-fn authority_params(host: &str) -> Result<CertificateParams> {
+fn authority_params(names: &[String]) -> Result<CertificateParams> {
     let mut params = CertificateParams::new(Vec::new())?;
     let mut name = DistinguishedName::new();
-    name.push(DnType::CommonName, format!("Triplicate on {host}"));
+    let own = names.first().context("the authority's names")?;
+    name.push(DnType::CommonName, format!("Triplicate on {own}"));
     params.distinguished_name = name;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let hosts = [LOCALHOST, host].map(|name| GeneralSubtree::DnsName(name.to_owned()));
-    let addresses = ADDRESSES.map(|address| {
-        let prefix = if address.is_ipv4() { 32 } else { 128 };
-        GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(address, prefix))
-    });
+    let permitted = |name: &String| match name.parse::<IpAddr>() {
+        Ok(address) => {
+            let prefix = if address.is_ipv4() { 32 } else { 128 };
+            GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(address, prefix))
+        }
+        Err(_) => GeneralSubtree::DnsName(name.clone()),
+    };
     params.name_constraints = Some(NameConstraints {
-        permitted_subtrees: hosts.into_iter().chain(addresses).collect(),
+        permitted_subtrees: names.iter().map(permitted).collect(),
         excluded_subtrees: Vec::new(),
     });
     valid_for(&mut params, AUTHORITY_DAYS);
@@ -182,21 +207,25 @@ mod tests {
     #[test]
     fn the_authority_stays_and_vouches_for_this_machine_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::open(folder.path()).unwrap();
+        let host = ServerName::try_from("backup.home.arpa").unwrap();
+        let authority = Authority::open(folder.path(), Some(&host)).unwrap();
         let root = fs::read(authority.root()).unwrap();
         let certificate = fs::read(authority.certificate()).unwrap();
-        let authority = Authority::open(folder.path()).unwrap();
+        let authority = Authority::open(folder.path(), Some(&host)).unwrap();
         assert_eq!(fs::read(authority.root()).unwrap(), root);
         assert_ne!(fs::read(authority.certificate()).unwrap(), certificate);
-        let host = fs::read_to_string(authority.host_file()).unwrap();
-        for name in [LOCALHOST, "127.0.0.1", "::1", &host] {
+        let names = authority.names().unwrap();
+        for name in [LOCALHOST, "127.0.0.1", "::1", "backup.home.arpa"] {
+            assert!(names.iter().any(|it| it == name), "{name}");
+        }
+        for name in &names {
             assert!(is_trusted(&authority, name), "{name}");
         }
         assert!(!is_trusted(&authority, "bank.example"));
 
         // Whoever steals its key can sign, and nobody believes it.
         let key = KeyPair::from_pem(&fs::read_to_string(folder.path().join("tls/ca.key")).unwrap()).unwrap();
-        let issuer = Issuer::new(authority_params(&host).unwrap(), key);
+        let issuer = Issuer::new(authority_params(&names).unwrap(), key);
         let mut params = CertificateParams::new(["bank.example".to_owned()]).unwrap();
         valid_for(&mut params, 1);
         let stolen = KeyPair::generate().unwrap();
@@ -206,9 +235,18 @@ mod tests {
     }
 
     #[test]
+    fn a_host_that_it_was_not_made_for_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        Authority::open(folder.path(), None).unwrap();
+        let error =
+            Authority::open(folder.path(), Some(&ServerName::try_from("192.0.2.7").unwrap())).err().unwrap();
+        assert!(error.to_string().contains("not for 192.0.2.7"), "{error}");
+    }
+
+    #[test]
     fn nobody_else_reads_the_keys() {
         let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::open(folder.path()).unwrap();
+        let authority = Authority::open(folder.path(), None).unwrap();
         for file in [authority.key(), folder.path().join("tls/ca.key")] {
             assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o077, 0);
         }

@@ -13,10 +13,15 @@ mod ready;
 mod servers;
 mod stack;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
+use rustls::pki_types::ServerName;
 
 use crate::{console::say, setup, workspace::root};
 use authority::Authority;
@@ -40,6 +45,10 @@ pub(crate) struct Options {
     /// Serve https, with certificates of an authority that is made in the data folder.
     #[arg(long)]
     pub(crate) tls: bool,
+    /// The name or address by which other machines of the network reach this one, so that their browsers and agents can
+    /// use it too. It is for good: agents and bookmarks know the server by it.
+    #[arg(long, requires = "tls", value_parser = parse_host)]
+    pub(crate) host: Option<ServerName<'static>>,
     /// Copies to keep of everything [default: chosen from the number of zones].
     #[arg(long)]
     pub(crate) replicas: Option<u8>,
@@ -74,8 +83,26 @@ impl Options {
     /// Where this port of this machine is reached by browsers and by the other programs.
     fn origin(&self, port: u16) -> String {
         let scheme = if self.tls { "https" } else { "http" };
-        format!("{scheme}://localhost:{port}")
+        match self.host.as_ref().map(ServerName::to_str) {
+            Some(address) if address.contains(':') => format!("{scheme}://[{address}]:{port}"),
+            Some(host) => format!("{scheme}://{host}:{port}"),
+            None => format!("{scheme}://localhost:{port}"),
+        }
     }
+
+    /// Where programs listen.
+    fn listen(&self, port: u16) -> SocketAddr {
+        let address = match &self.host {
+            None => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            Some(host) if host.to_str().contains(':') => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            Some(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        };
+        SocketAddr::new(address, port)
+    }
+}
+
+fn parse_host(text: &str) -> Result<ServerName<'static>, String> {
+    ServerName::try_from(text.to_ascii_lowercase()).map_err(|_| "neither a name nor an address".to_owned())
 }
 
 impl Running {
@@ -103,7 +130,8 @@ impl Running {
 
         let fake_cloud = if stand_ins.is_empty() { None } else { Some(cloud::build()?) };
         let clouds = servers::Clouds { kinds, stand_ins, program: fake_cloud };
-        let authority = options.tls.then(|| Authority::open(data.path())).transpose()?;
+        let authority =
+            options.tls.then(|| Authority::open(data.path(), options.host.as_ref())).transpose()?;
         let plan = servers::Plan {
             options,
             data: &data,
@@ -155,7 +183,7 @@ fn announce(options: &Options, running: &Running) -> Result<()> {
             "  cp {} /usr/local/share/ca-certificates/triplicate.crt && update-ca-certificates",
             root.display()
         ));
-        say("It can vouch for nothing but this machine's own names.");
+        say(&format!("It can vouch for nothing but {}.", authority.names()?.join(", ")));
     }
     if let Some(link) = running.setup_link() {
         say(&format!("Create the operator's account: {link}"));

@@ -52,7 +52,7 @@ impl Plan<'_> {
         let port = self.options.port;
         let mut command = Command::new(self.programs.join("triplicate-coordinator"));
         command.arg("serve").env("TRIPLICATE_DATABASE_URL", database_url);
-        command.args(["--listen", &format!("127.0.0.1:{port}")]);
+        command.args(["--listen", &self.options.listen(port).to_string()]);
         command.args(["--public-url", &self.options.origin(port)]);
         command.arg("--data").arg(self.data.path().join("coordinator"));
         command.arg("--web").arg(self.web);
@@ -69,7 +69,7 @@ impl Plan<'_> {
         let name = format!("node-{number}");
         let mut command = Command::new(self.programs.join("triplicate-node"));
         command.arg("--data").arg(self.data.path().join(&name));
-        command.args(["--listen", &format!("127.0.0.1:{port}")]);
+        command.args(["--listen", &self.options.listen(port).to_string()]);
         command.args(["--public-url", &self.options.origin(port)]);
         command.args(["--coordinator", &self.options.origin(coordinator)]);
         let mut zone = format!("zone-{number}");
