@@ -16,6 +16,7 @@ mod garbage;
 mod messages;
 mod metrics;
 mod nodes;
+mod openapi;
 mod operator;
 mod rebalance;
 mod receipts;

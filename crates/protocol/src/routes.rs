@@ -39,6 +39,9 @@ pub struct Route {
     pub path: &'static str,
     /// Who may call it.
     pub caller: Caller,
+    /// What it is for, in a sentence.
+    #[cfg(feature = "openapi")]
+    pub about: &'static str,
 }
 
 impl Route {
@@ -62,8 +65,14 @@ impl Route {
 }
 
 macro_rules! routes {
-    ($all:ident: $($(#[$doc:meta])* $name:ident = $method:literal $path:literal $caller:ident;)*) => {
-        $($(#[$doc])* pub const $name: Route = Route { method: $method, path: $path, caller: Caller::$caller };)*
+    ($all:ident: $($(#[doc = $doc:literal])* $name:ident = $method:literal $path:literal $caller:ident;)*) => {
+        $($(#[doc = $doc])* pub const $name: Route = Route {
+            method: $method,
+            path: $path,
+            caller: Caller::$caller,
+            #[cfg(feature = "openapi")]
+            about: concat!($($doc),*).trim_ascii(),
+        };)*
         /// All of them.
         pub const $all: &[Route] = &[$($name),*];
     };
@@ -164,6 +173,8 @@ pub mod coordinator {
         HEARTBEAT = "POST" "/api/v1/nodes/heartbeat" Node;
         /// Server-sent events.
         EVENTS = "GET" "/api/v1/events" SessionOrDevice;
+        /// The description of these routes in OpenAPI.
+        OPENAPI = "GET" "/api/v1/openapi.json" Anyone;
         /// The process runs.
         LIVEZ = "GET" "/livez" Anyone;
         /// It can serve.

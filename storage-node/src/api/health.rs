@@ -11,7 +11,7 @@ use protocol::id::{NodeId, StoreId};
 use protocol::nodes::NodeState;
 use serde::Serialize;
 use server::error::ApiError;
-use server::metrics::answer;
+use server::metrics::Exposition;
 
 use crate::state::Node;
 
@@ -67,7 +67,7 @@ pub(crate) async fn ready(State(node): State<Arc<Node>>) -> Response {
 }
 
 /// For Prometheus.
-pub(crate) async fn metrics(State(node): State<Arc<Node>>, request: Request) -> Result<Response, ApiError> {
+pub(crate) async fn metrics(State(node): State<Arc<Node>>, request: Request) -> Result<Exposition, ApiError> {
     node.meters.readers.admit(request.headers(), request.extensions())?;
-    Ok(answer(node.meters.render(&node)))
+    Ok(Exposition(node.meters.render(&node)))
 }
