@@ -9,6 +9,7 @@ mod collection_race;
 mod commits;
 mod configuration;
 mod contention;
+mod contract;
 mod devices;
 mod enrolments;
 mod events;
