@@ -13,6 +13,7 @@ mod contract;
 mod devices;
 mod enrolments;
 mod events;
+mod examples;
 mod garbage;
 mod messages;
 mod metrics;
