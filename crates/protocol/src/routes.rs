@@ -209,6 +209,8 @@ pub mod storage_node {
         INVENTORY = "GET" "/v1/inventory" Grant;
         /// One part, named by two hexadecimal digits: octets `(id, size, generation)*`, ids ascending.
         INVENTORY_PART = "GET" "/v1/inventory/{prefix}" Grant;
+        /// The description of these routes in OpenAPI.
+        OPENAPI = "GET" "/v1/openapi.json" Anyone;
         /// The process runs.
         LIVEZ = "GET" "/livez" Anyone;
         /// It has joined and serves.

@@ -12,6 +12,7 @@ use protocol::nodes::NodeState;
 use serde::Serialize;
 use server::error::ApiError;
 use server::metrics::Exposition;
+use utoipa::ToSchema;
 
 use crate::state::Node;
 
@@ -20,8 +21,8 @@ pub(crate) async fn live() -> &'static str {
 }
 
 /// For operators and monitoring; the node's clients do not read it.
-#[derive(Serialize)]
-struct Readiness {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Readiness {
     node: NodeId,
     store: StoreId,
     joined: bool,
