@@ -80,6 +80,8 @@ pub enum Command {
         #[command(subcommand)]
         command: GcCommand,
     },
+    /// Print the description of the HTTP interface in OpenAPI, as `/api/v1/openapi.json` serves it.
+    Openapi,
 }
 
 /// How to serve.

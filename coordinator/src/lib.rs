@@ -21,6 +21,8 @@ pub mod jobs;
 pub mod metrics;
 pub mod node_auth;
 pub mod node_client;
+mod object;
+mod openapi;
 pub mod operator;
 pub mod pepper;
 pub mod placement;

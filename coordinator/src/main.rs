@@ -1,7 +1,7 @@
 //! The program: reads the command line and does what it says; serves until it is told to stop.
 
 use coordinator::config::{Cli, Command, PROGRAM};
-use coordinator::{cli, start};
+use coordinator::{cli, router, start};
 use server::telemetry::{self, LogFormat};
 
 #[tokio::main]
@@ -20,6 +20,7 @@ async fn main() -> anyhow::Result<()> {
         Command::User { command } => print(&cli::user(command, &database).await?),
         Command::Audit { command } => print(&cli::audit(command, &database).await?),
         Command::Gc { command } => print(&cli::gc(command, &database).await?),
+        Command::Openapi => print(&router::description()),
     }
 }
 

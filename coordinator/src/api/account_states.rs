@@ -1,12 +1,11 @@
 //! The chain of account states.
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
 use protocol::accounts::AppendAccountStateRequest;
 use protocol::envelope::account_state::AccountState;
 use protocol::error::ErrorCode;
 use protocol::signature::PublicKey;
+use server::answers::{Created, Octets};
 use server::error::ApiError;
 use sqlx::PgConnection;
 
@@ -23,10 +22,10 @@ pub async fn find_account_state(
     State(state): State<AppState>,
     caller: Caller,
     Path(seq): Path<u64>,
-) -> ApiResult<impl IntoResponse> {
+) -> ApiResult<Octets> {
     let seq = i64::try_from(seq).map_err(|_| not_found())?;
     let envelope = db::account_states::find(&mut *state.connection().await?, caller.account(), seq).await?;
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], envelope.ok_or_else(not_found)?))
+    Ok(Octets(envelope.ok_or_else(not_found)?))
 }
 
 /// Adds the next state, if it may follow the newest. Devices come and go in requests of their own, because their
@@ -35,7 +34,7 @@ pub async fn append_account_state(
     State(state): State<AppState>,
     session: Session,
     Json(request): Json<AppendAccountStateRequest>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<Created> {
     let mut tx = state.begin().await?;
     let next = Next::check(&mut tx, &session, request.account_state.0).await?;
     let (before, after) = (&next.newest.body, &next.state.body);
@@ -44,7 +43,7 @@ pub async fn append_account_state(
     }
     next.insert(&mut tx).await?;
     commit(tx).await?;
-    Ok(StatusCode::CREATED)
+    Ok(Created)
 }
 
 /// A state that may follow the newest.

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use protocol::accounts::{PreloginRequest, PreloginResponse, RegisterRequest, RegistrationResponse};
 use protocol::audit_log::AuditEvent;
 use protocol::bytes::Base64Array;
@@ -13,6 +12,7 @@ use protocol::envelope::commit::CommitEnvelope;
 use protocol::error::ErrorCode;
 use protocol::limits::{KDF_ITERATIONS_DEFAULT, KDF_ITERATIONS_MAX, KDF_ITERATIONS_MIN, LOGIN_CHARS_MAX};
 use protocol::sessions::AccountRole;
+use server::answers::Created;
 use server::error::ApiError;
 use sqlx::PgConnection;
 
@@ -36,7 +36,7 @@ pub async fn find_registration(State(state): State<AppState>) -> ApiResult<axum:
 }
 
 /// How does a password become a key? An unknown login is answered as if it were known.
-pub async fn prelogin(
+pub async fn find_key_derivation(
     State(state): State<AppState>,
     network: ClientNetwork,
     Json(request): Json<PreloginRequest>,
@@ -54,23 +54,23 @@ pub async fn prelogin(
 
 /// Makes an account with its first state and vault, all or nothing. Whoever asks again, because the first answer was
 /// lost, gets it again.
-pub async fn register(
+pub async fn make_account(
     State(state): State<AppState>,
     _: SameOrigin,
     network: ClientNetwork,
     ClientAddress(client): ClientAddress,
     Json(request): Json<RegisterRequest>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<Created> {
     admit_question(&state, &network).await?;
     check_keys(&request)?;
     let account_state = check_first_state(&request)?;
     let genesis = vaults::check_new(&request.vault, &account_state, &request.identity)?;
     match create(&state, &request, &genesis, client).await {
-        Ok(()) => Ok(StatusCode::CREATED),
+        Ok(()) => Ok(Created),
         // Looked for only now: a repetition may come while the first one is still on its way.
         Err(refusal) if is_registered(&state, &request).await? => {
             tracing::info!(%refusal, "a registration was repeated");
-            Ok(StatusCode::CREATED)
+            Ok(Created)
         }
         Err(refusal) => Err(refusal),
     }

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use protocol::audit_log::AuditLogResponse;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::Query;
 use crate::auth::Operator;
@@ -11,9 +12,10 @@ use crate::error::ApiResult;
 use crate::state::AppState;
 
 /// Which page.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct Before {
+    /// Only entries older than the one of this number.
     before: Option<u64>,
 }
 

@@ -1,8 +1,6 @@
 //! The logs of vaults: reading them, and what every new commit must hold.
 
 use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
 use protocol::audit_log::AuditEvent;
 use protocol::bytes::{Base64, Base64Array};
 use protocol::commits::AppendCommitRequest;
@@ -12,8 +10,10 @@ use protocol::error::ErrorCode;
 use protocol::id::{IdempotencyKey, VaultId};
 use protocol::uploads::CommitResponse;
 use serde::Deserialize;
+use server::answers::Octets;
 use server::error::ApiError;
 use sqlx::PgConnection;
+use utoipa::IntoParams;
 
 use super::reclaim::Listed;
 use super::sources::admit_source;
@@ -28,8 +28,10 @@ use crate::events::News;
 use crate::state::{AppState, commit};
 
 /// Where to begin.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub struct From {
+    /// The number of the first commit.
     from: u64,
 }
 
@@ -39,12 +41,12 @@ pub async fn list_commits(
     caller: Caller,
     Path(id): Path<VaultId>,
     Query(From { from }): Query<From>,
-) -> ApiResult<impl IntoResponse> {
+) -> ApiResult<Octets> {
     let mut conn = state.connection().await?;
     let vault = vaults::find(&mut conn, &caller, &id).await?;
     let from = i64::try_from(from).map_err(invalid)?;
     let commits = db::commits::list(&mut conn, vault, from).await?;
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], commits))
+    Ok(Octets(commits))
 }
 
 /// Adds a commit that needs no upload session: settings, of all or of one source, the end of one, or what takes

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::response::NoContent;
 use protocol::audit_log::AuditEvent;
 use protocol::devices::{
     DeviceKeysResponse, DeviceLoginResponse, DeviceVaultKey, DevicesResponse, RevokeDeviceRequest,
@@ -26,7 +26,7 @@ use crate::random;
 use crate::state::{AppState, commit};
 
 /// Signs a device in.
-pub async fn login(
+pub async fn open_device_session(
     State(state): State<AppState>,
     DeviceSignature(device): DeviceSignature,
 ) -> ApiResult<axum::Json<DeviceLoginResponse>> {
@@ -45,7 +45,7 @@ pub async fn login(
 }
 
 /// The calling device's wrapped keys.
-pub async fn list_keys(
+pub async fn list_device_keys(
     State(state): State<AppState>,
     device: Device,
 ) -> ApiResult<axum::Json<DeviceKeysResponse>> {
@@ -69,12 +69,12 @@ pub async fn revoke_device(
     session: SteppedUp,
     address: ClientAddress,
     Json(request): Json<RevokeDeviceRequest>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<NoContent> {
     let session = session.session();
     let mut tx = state.begin().await?;
     // Only a revocation adds a state that revokes, so that a stored one has its keys too.
     if db::account_states::newest(&mut tx, session.account).await? == request.account_state.0 {
-        return Ok(StatusCode::NO_CONTENT);
+        return Ok(NoContent);
     }
     let next = Next::check(&mut tx, session, request.account_state.0.clone()).await?;
     let revoked = check_revocation(&next)?;
@@ -96,7 +96,7 @@ pub async fn revoke_device(
     News::Devices { account: session.account.0 }.send(&mut tx).await?;
     commit(tx).await?;
     tracing::info!(%device, "a device was revoked");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// The device that the state revokes; it must be one, and the other certificates must stay.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::response::NoContent;
 use protocol::accounts::NewVault;
 use protocol::audit_log::AuditEvent;
 use protocol::bytes::Base64;
@@ -17,6 +17,7 @@ use protocol::envelope::device_certificate::DeviceCertificate;
 use protocol::error::ErrorCode;
 use protocol::id::EnrolmentId;
 use protocol::limits::{ENROLMENTS_MAX, HOST_NAME_BYTES_MAX};
+use server::answers::Created;
 use server::error::ApiError;
 use sqlx::PgConnection;
 
@@ -36,12 +37,12 @@ pub async fn open_enrolment(
     State(state): State<AppState>,
     session: Session,
     Json(request): Json<OpenEnrolmentRequest>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<Created> {
     let mut tx = state.begin().await?;
     let opened = db::enrolments::open(&mut tx, session.account, &request.enrolment).await?;
     commit(tx).await?;
     match opened {
-        Opened::Open => Ok(StatusCode::CREATED),
+        Opened::Open => Ok(Created),
         Opened::Taken => Err(invalid("this enrolment id is taken")),
         Opened::TooMany => {
             let why = format!("{ENROLMENTS_MAX} enrolments are open; use one, or wait until they are over");
@@ -56,7 +57,7 @@ pub async fn request_enrolment(
     network: ClientNetwork,
     Path(id): Path<EnrolmentId>,
     Json(request): Json<EnrolmentRequest>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<NoContent> {
     let attempt = EnrolmentAttempt::admit(&state, &network).await?;
     let host = &request.host;
     if host.is_empty() || host.len() > HOST_NAME_BYTES_MAX || host.chars().any(char::is_control) {
@@ -74,11 +75,11 @@ pub async fn request_enrolment(
     }
     attempt.forget(&mut tx).await?;
     commit(tx).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// Who asked, once somebody did.
-pub async fn find_request(
+pub async fn find_enrolment_request(
     State(state): State<AppState>,
     session: Session,
     Path(id): Path<EnrolmentId>,
@@ -89,7 +90,7 @@ pub async fn find_request(
 }
 
 /// The grant, once it is given. Whoever knows the id may have it: it opens for the device alone.
-pub async fn find_grant(
+pub async fn find_enrolment_grant(
     State(state): State<AppState>,
     Path(id): Path<EnrolmentId>,
 ) -> ApiResult<axum::Json<EnrolmentGrantResponse>> {
@@ -105,14 +106,14 @@ pub async fn grant_enrolment(
     address: ClientAddress,
     Path(id): Path<EnrolmentId>,
     Json(request): Json<GrantEnrolmentRequest>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<NoContent> {
     let session = session.session();
     let digest = sha256(&[&serde_json::to_vec(&request).map_err(anyhow::Error::new)?]);
     let mut tx = state.begin().await?;
     let row = own(db::enrolments::lock(&mut tx, &id).await?, session.account)?;
     if let Some(earlier) = row.grant_digest {
         if earlier == digest {
-            return Ok(StatusCode::NO_CONTENT);
+            return Ok(NoContent);
         }
         return Err(ApiError::new(ErrorCode::Forbidden, "the enrolment was granted otherwise"));
     }
@@ -132,7 +133,7 @@ pub async fn grant_enrolment(
     News::Devices { account: session.account.0 }.send(&mut tx).await?;
     commit(tx).await?;
     tracing::info!(device = %device.device, "a device was admitted");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// The account's enrolment; another's does not exist.

@@ -1,9 +1,8 @@
 //! Is the process alive, can it serve, and how is the cluster?
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::response::Response;
-use server::metrics::answer;
+use axum::response::NoContent;
+use server::metrics::Exposition;
 
 use crate::db;
 use crate::error::ApiResult;
@@ -11,18 +10,18 @@ use crate::metrics::render;
 use crate::state::AppState;
 
 /// The process runs.
-pub async fn livez() -> StatusCode {
-    StatusCode::NO_CONTENT
+pub async fn livez() -> NoContent {
+    NoContent
 }
 
 /// The database answers, and is migrated.
-pub async fn readyz(State(state): State<AppState>) -> ApiResult<StatusCode> {
+pub async fn readyz(State(state): State<AppState>) -> ApiResult<NoContent> {
     db::accounts::any(&mut *state.connection().await?).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// For Prometheus.
-pub async fn metrics(State(state): State<AppState>, request: Request) -> ApiResult<Response> {
+pub async fn metrics(State(state): State<AppState>, request: Request) -> ApiResult<Exposition> {
     state.meters.readers.admit(request.headers(), request.extensions())?;
-    Ok(answer(render(&state).await))
+    Ok(Exposition(render(&state).await))
 }

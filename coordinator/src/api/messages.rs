@@ -1,7 +1,7 @@
 //! Sealed messages between the web app and devices.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::response::NoContent;
 use protocol::error::ErrorCode;
 use protocol::id::VaultId;
 use protocol::messages::{Direction, Message};
@@ -21,7 +21,7 @@ pub async fn send_message(
     caller: Caller,
     Path(id): Path<VaultId>,
     Json(message): Json<Message>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<NoContent> {
     check_message(&message.sealed)?;
     if message.vault != id || i64::try_from(message.counter).is_err() {
         return Err(invalid("it is for another vault, or its counter is no time"));
@@ -38,7 +38,7 @@ pub async fn send_message(
     };
     News::Message { number }.send(&mut tx).await?;
     commit(tx).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// A device sends as itself alone, a person as no device.

@@ -21,13 +21,23 @@ pub mod sources;
 pub mod uploads;
 pub mod vaults;
 
-use axum::extract::{FromRequest, FromRequestParts};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use serde::de::DeserializeOwned;
 use server::error::ApiError;
 
-/// A JSON body; one that is not answers in the error envelope.
-#[derive(FromRequest)]
-#[from_request(via(axum::Json), rejection(ApiError))]
+use crate::object::Object;
+
+/// A JSON object as the body; what is none answers in the error envelope.
 pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let axum::Json(Object(body)) = axum::Json::from_request(request, state).await?;
+        Ok(Self(body))
+    }
+}
 
 /// The variable parts of the path, parsed into their types.
 #[derive(FromRequestParts)]

@@ -1,7 +1,7 @@
 //! Storage nodes: joining, what people see of them, and what the operator wants of them.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::response::NoContent;
 use protocol::audit_log::AuditEvent;
 use protocol::error::ErrorCode;
 use protocol::id::NodeId;
@@ -47,7 +47,7 @@ pub async fn drain_node(
     State(state): State<AppState>,
     Operator(actor): Operator,
     Path(node): Path<NodeId>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<NoContent> {
     change(&state, &node, Intent::Drain, actor).await
 }
 
@@ -56,7 +56,7 @@ pub async fn undrain_node(
     State(state): State<AppState>,
     Operator(actor): Operator,
     Path(node): Path<NodeId>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<NoContent> {
     change(&state, &node, Intent::Serve, actor).await
 }
 
@@ -76,18 +76,18 @@ pub async fn remove_node(
     Operator(actor): Operator,
     Path(node): Path<NodeId>,
     Json(request): Json<RemoveNodeRequest>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<NoContent> {
     let mut tx = state.begin().await?;
     operator::remove(&mut tx, &node, request.force, actor).await.map_err(refused)?;
     commit(tx).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
-async fn change(app: &App, node: &NodeId, intent: Intent, actor: Actor) -> ApiResult<StatusCode> {
+async fn change(app: &App, node: &NodeId, intent: Intent, actor: Actor) -> ApiResult<NoContent> {
     let mut tx = app.begin().await?;
     operator::change(&mut tx, node, intent, actor).await.map_err(refused)?;
     commit(tx).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 fn refused(refused: Refused) -> ApiError {
@@ -99,7 +99,7 @@ fn refused(refused: Refused) -> ApiError {
 }
 
 /// Lets a node in, or back in by its key.
-pub async fn join(
+pub async fn join_node(
     State(state): State<AppState>,
     ClientAddress(client): ClientAddress,
     introduction: Introduction,

@@ -1,7 +1,7 @@
 //! Signing in and out.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::response::NoContent;
 use axum_extra::extract::cookie::CookieJar;
 use protocol::audit_log::AuditEvent;
 use protocol::error::ErrorCode;
@@ -21,7 +21,7 @@ use crate::random;
 use crate::state::{App, AppState, commit};
 
 /// Signs in. What the answer holds is given to nobody who has not proven the password.
-pub async fn login(
+pub async fn open_session(
     State(state): State<AppState>,
     _: SameOrigin,
     network: ClientNetwork,
@@ -72,13 +72,13 @@ fn verify(state: &App, auth_key: &[u8; 32], credentials: Option<Credentials>) ->
 
 /// Proves the passphrase once more, for what needs that. Whoever has the session alone guesses no faster than
 /// somebody without it.
-pub async fn step_up(
+pub async fn step_up_session(
     State(state): State<AppState>,
     session: Session,
     network: ClientNetwork,
     address: ClientAddress,
     Json(request): Json<StepUpRequest>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<NoContent> {
     let login = &session.who.login;
     let attempt = LoginAttempt::admit(&state, &network, login).await?;
     let mut tx = state.begin().await?;
@@ -93,7 +93,7 @@ pub async fn step_up(
     attempt.forget(&mut tx).await?;
     db::sessions::step_up(&mut tx, &session.token_hash).await?;
     commit(tx).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// Who is signed in?
@@ -102,8 +102,11 @@ pub async fn find_session(session: Session) -> axum::Json<SessionResponse> {
 }
 
 /// Signs out.
-pub async fn logout(State(state): State<AppState>, session: Session) -> ApiResult<(CookieJar, StatusCode)> {
+pub async fn close_session(
+    State(state): State<AppState>,
+    session: Session,
+) -> ApiResult<(CookieJar, NoContent)> {
     db::sessions::delete(&mut *state.connection().await?, &session.token_hash).await?;
     let cookie = removal_cookie(&state.settings.public_url);
-    Ok((CookieJar::new().add(cookie), StatusCode::NO_CONTENT))
+    Ok((CookieJar::new().add(cookie), NoContent))
 }

@@ -1,7 +1,7 @@
 //! Which snapshots are kept, and for how long by their policies. A policy is its owner's alone to change.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::response::NoContent;
 use protocol::id::{SourceId, VaultId};
 use protocol::snapshots::{RetentionPolicy, RetentionPreview, RetentionResponse, SnapshotsResponse};
 use sqlx::PgConnection;
@@ -46,13 +46,13 @@ pub async fn put_retention(
     session: SteppedUp,
     Path(place): Path<(VaultId, SourceId)>,
     Json(policy): Json<RetentionPolicy>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<NoContent> {
     check(&policy)?;
     let mut tx = state.begin().await?;
     let source = find(&mut tx, session.into(), place).await?;
     db::retention::put(&mut tx, source.key, &policy).await?;
     commit(tx).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// What a policy would do now.

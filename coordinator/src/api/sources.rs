@@ -1,7 +1,7 @@
 //! Sources: who may write them, how they are, and how durable.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::response::NoContent;
 use protocol::envelope::account_state::AccountState;
 use protocol::envelope::commit::{CommitHead, Kind};
 use protocol::envelope::device_certificate::Role;
@@ -40,7 +40,7 @@ pub async fn prove_source(
     State(state): State<AppState>,
     caller: Caller,
     Path((id, source)): Path<(VaultId, SourceId)>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<NoContent> {
     caller.check_writes()?;
     let mut tx = state.begin().await?;
     let vault = vaults::find(&mut tx, &caller, &id).await?;
@@ -53,7 +53,7 @@ pub async fn prove_source(
     }
     db::sources::prove(&mut tx, source.key).await?;
     commit(tx).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// Checks that the signer may write the source, and changes what the commit changes of it. The caller holds the

@@ -1,7 +1,7 @@
 //! Vaults and their wrapped keys.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::response::NoContent;
 use protocol::accounts::NewVault;
 use protocol::envelope::account_state::AccountState;
 use protocol::envelope::commit::{CommitEnvelope, Kind};
@@ -36,7 +36,7 @@ pub async fn put_vault_key(
     session: Session,
     Path(id): Path<VaultId>,
     Json(key): Json<WrappedKey>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<NoContent> {
     let mut tx = state.begin().await?;
     let newest = account_states::newest(&mut tx, session.account, &session.identity).await?;
     let listed = newest.newest_epoch(&id);
@@ -53,7 +53,7 @@ pub async fn put_vault_key(
     };
     insert_key(&mut tx, vault, &key).await?;
     commit(tx).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// Stores an epoch's wrapped key. One that is there is never replaced: it may be the only way to the vault's data.

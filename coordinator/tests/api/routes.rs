@@ -196,6 +196,7 @@ fn only_these_routes_are_open_to_anyone() {
             "/api/v1/enrolments/{enrolment}/request",
             "/api/v1/enrolments/{enrolment}/grant",
             "/api/v1/nodes",
+            "/api/v1/openapi.json",
             "/livez",
             "/readyz",
         ]
@@ -225,6 +226,8 @@ async fn another_method_or_body_is_answered_in_the_error_envelope() {
     Answer::read(wrong_method).await.expect_code(ErrorCode::MethodNotAllowed);
     let not_json = server.call(routes::PRELOGIN, &[]).body("{");
     Answer::read(not_json).await.expect_code(ErrorCode::InvalidRequest);
+    let not_an_object = server.call(routes::PRELOGIN, &[]).json(&["operator"]);
+    Answer::read(not_an_object).await.expect_code(ErrorCode::InvalidRequest);
     let not_an_id = operator.call(&server, routes::SOURCES, &[&"nonsense"]);
     Answer::read(not_an_id).await.expect_code(ErrorCode::InvalidRequest);
     for route in [routes::LIVEZ, routes::READYZ] {

@@ -8,14 +8,17 @@ use crate::signature::PublicKey;
 
 /// Asks how a login's password becomes a key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PreloginRequest {
     /// In lower case.
+    #[cfg_attr(feature = "openapi", schema(pattern = r"^[!-@\[-~]{1,64}$"))]
     pub login: String,
 }
 
 /// How a login's password becomes a key. An unknown login gets an answer of the same form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PreloginResponse {
     /// Goes into the salt.
     pub account_salt: Base64Array<32>,
@@ -27,6 +30,7 @@ pub struct PreloginResponse {
 
 /// Makes an account with its first vault, all in one transaction.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RegisterRequest {
     /// From the setup link, for the operator's account.
@@ -34,12 +38,15 @@ pub struct RegisterRequest {
     /// Chosen by the client at random.
     pub account: AccountId,
     /// In lower case.
+    #[cfg_attr(feature = "openapi", schema(pattern = r"^[!-@\[-~]{1,64}$"))]
     pub login: String,
     /// Goes into the salt.
     pub account_salt: Base64Array<32>,
     /// 1 = PBKDF2-HMAC-SHA256.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 1))]
     pub kdf_id: u8,
     /// Rounds.
+    #[cfg_attr(feature = "openapi", schema(minimum = 600_000, maximum = 10_000_000))]
     pub iterations: u32,
     /// Proves the password from now on.
     pub auth_key: Base64Array<32>,
@@ -61,6 +68,7 @@ pub struct RegisterRequest {
 
 /// A vault with its first key and first commit.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewVault {
     /// Chosen by the client at random.
@@ -73,6 +81,7 @@ pub struct NewVault {
 
 /// Whether one may register here, for the first page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RegistrationResponse {
     /// No account exists yet: the operator's is made with the setup link.
     pub setup_required: bool,
@@ -82,6 +91,7 @@ pub struct RegistrationResponse {
 
 /// Adds the next account state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AppendAccountStateRequest {
     /// The signed envelope.

@@ -8,6 +8,7 @@ macro_rules! events {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
         /// What happened.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[serde(rename_all = "snake_case")]
         #[non_exhaustive]
         pub enum AuditEvent { $($(#[$doc])* $name,)* }
@@ -60,6 +61,7 @@ events! {
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuditEntry {
     /// Counts up; not without gaps.
     pub id: u64,
@@ -79,8 +81,9 @@ pub struct AuditEntry {
 
 /// A page of the log, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuditLogResponse {
-    /// At most [`AUDIT_PAGE_MAX`](crate::limits::AUDIT_PAGE_MAX); fewer at the log's end.
+    /// At most [`crate::limits::AUDIT_PAGE_MAX`]; fewer at the log's end.
     pub entries: Vec<AuditEntry>,
 }
 

@@ -7,6 +7,7 @@ use crate::uploads::NodeGrant;
 
 /// Asks where blobs are.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LocateRequest {
     /// [`crate::blob_list::pack_ids`], at most 1000.
@@ -15,6 +16,7 @@ pub struct LocateRequest {
 
 /// Where blobs are. Every blob asked for stands in one group or in `missing`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LocateResponse {
     /// Blobs by the nodes that have them.
     pub groups: Vec<LocatedGroup>,
@@ -24,6 +26,7 @@ pub struct LocateResponse {
 
 /// Blobs that the same nodes have; at most 256 and 16 MiB, or one blob.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LocatedGroup {
     /// [`crate::blob_list::pack_stored`].
     pub blobs: Base64,

@@ -10,6 +10,7 @@ use crate::id::{IdempotencyKey, UploadId};
 
 /// Adds a commit that needs no upload session: any but a snapshot.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AppendCommitRequest {
     /// The signed envelope.

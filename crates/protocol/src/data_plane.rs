@@ -16,6 +16,7 @@ pub const GENERATION_HEADER: &str = "triplicate-generation";
 
 /// Starts a batch of puts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PutHeader {
     /// The grant for this node.
@@ -28,6 +29,7 @@ pub struct PutHeader {
 
 /// A node to pass blobs on to. Its URL comes from the signed directory alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FanOutGrant {
     /// The node.
@@ -45,6 +47,7 @@ impl PutHeader {
 
 /// One line of the answer to a batch of puts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum PutEvent {
     /// A node holds the whole batch durably.
@@ -67,6 +70,7 @@ pub enum PutEvent {
 
 /// Reads some of the blobs that a grant names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReadRequest {
     /// The grant for this node.

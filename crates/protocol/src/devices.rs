@@ -10,6 +10,7 @@ use crate::vaults::WrappedKey;
 
 /// Opens an enrolment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OpenEnrolmentRequest {
     /// Chosen by the web app at random; in the link.
@@ -18,6 +19,7 @@ pub struct OpenEnrolmentRequest {
 
 /// What a device sends that read the link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EnrolmentRequest {
     /// Chosen by the device at random.
@@ -34,6 +36,7 @@ pub struct EnrolmentRequest {
 
 /// Who asked, once somebody did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EnrolmentRequestResponse {
     /// The request.
     pub request: Option<EnrolmentRequest>,
@@ -41,6 +44,7 @@ pub struct EnrolmentRequestResponse {
 
 /// Admits a device: account state, its vault and its keys, all in one transaction.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GrantEnrolmentRequest {
     /// The next account state, with the device's certificate.
@@ -55,6 +59,7 @@ pub struct GrantEnrolmentRequest {
 
 /// What an admitted device is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EnrolmentGrant {
     /// The web app's X25519 key, made for this alone.
@@ -65,6 +70,7 @@ pub struct EnrolmentGrant {
 
 /// A vault's keys, sealed for one device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DeviceVaultKey {
     /// The vault.
@@ -77,6 +83,7 @@ pub struct DeviceVaultKey {
 
 /// The grant, once it is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EnrolmentGrantResponse {
     /// The grant.
     pub grant: Option<EnrolmentGrant>,
@@ -84,6 +91,7 @@ pub struct EnrolmentGrantResponse {
 
 /// All devices that were ever admitted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DevicesResponse {
     /// By the time of their enrolment.
     pub devices: Vec<DeviceStatus>,
@@ -91,6 +99,7 @@ pub struct DevicesResponse {
 
 /// What the coordinator knows of a device. Role, vaults and keys are in the account state, names in the settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeviceStatus {
     /// The device.
     pub device: DeviceId,
@@ -106,6 +115,7 @@ pub struct DeviceStatus {
 
 /// Revokes a device: the next account state without it, and a new epoch of every vault that it knew.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RevokeDeviceRequest {
     /// The next account state.
@@ -118,6 +128,7 @@ pub struct RevokeDeviceRequest {
 
 /// A vault's new key for the owner.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewVaultKey {
     /// The vault.
@@ -128,6 +139,7 @@ pub struct NewVaultKey {
 
 /// A vault's keys for a device that remains.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OtherDeviceKey {
     /// The device.
@@ -138,6 +150,7 @@ pub struct OtherDeviceKey {
 
 /// The calling device's wrapped keys: the newest of each of its vaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeviceKeysResponse {
     /// By vault.
     pub vault_keys: Vec<DeviceVaultKey>,
@@ -145,6 +158,7 @@ pub struct DeviceKeysResponse {
 
 /// A device session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeviceLoginResponse {
     /// For `Authorization: Bearer`.
     pub token: String,

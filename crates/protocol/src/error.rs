@@ -6,14 +6,21 @@ use crate::bytes::Base64;
 use crate::id::RequestId;
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $status:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $status:literal;)*) => {
         /// What went wrong, for programs. Text for people stands beside it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[serde(rename_all = "snake_case")]
         #[non_exhaustive]
-        pub enum ErrorCode { $($(#[$doc])* $name,)* }
+        pub enum ErrorCode { $($(#[doc = $doc])* $name,)* }
 
         impl ErrorCode {
+            /// What it means, in a sentence.
+            #[cfg(feature = "openapi")]
+            pub fn about(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),*).trim_ascii(),)* }
+            }
+
             /// The HTTP status that goes with it.
             pub fn status(self) -> u16 {
                 match self { $(Self::$name => $status,)* }
@@ -81,6 +88,7 @@ codes! {
 
 /// The body of every answer that is not a success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorBody {
     /// For programs.
     pub code: ErrorCode,

@@ -8,6 +8,7 @@ use crate::nodes::{ClusterStatus, NodeStatus};
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     /// All nodes, at the start and whenever one changed.

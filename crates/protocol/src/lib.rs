@@ -28,6 +28,8 @@ pub mod purge;
 pub mod receipt;
 pub mod refs;
 pub mod routes;
+#[cfg(feature = "openapi")]
+mod schema;
 pub mod sessions;
 pub mod signature;
 pub mod signed_request;

@@ -12,6 +12,7 @@ pub const INVENTORY_PARTS: usize = 256;
 
 /// Asks a node to fetch blobs from another one and to store them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PullRequest {
     /// For this node, [`crate::grant::Operation::Pull`].
@@ -26,6 +27,7 @@ pub struct PullRequest {
 
 /// What became of a pull.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PullResponse {
     /// The node's receipt for those blobs that it holds durably now; none if it holds none of them.
     pub receipt: Option<Base64>,
@@ -36,6 +38,7 @@ pub struct PullResponse {
 /// Asks a node to delete blobs that it stores at a generation up to the named one. A later put of a higher generation
 /// is not hit, however late this arrives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DeleteRequest {
     /// For this node, [`crate::grant::Operation::Delete`].
@@ -46,6 +49,7 @@ pub struct DeleteRequest {
 
 /// The blobs are gone, durably.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeleteResponse {
     /// The node's receipt, of the whole list.
     pub receipt: Base64,
@@ -53,6 +57,7 @@ pub struct DeleteResponse {
 
 /// Asks a node to prove that it has blobs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AuditRequest {
     /// For this node, [`crate::grant::Operation::Audit`].
@@ -65,6 +70,7 @@ pub struct AuditRequest {
 
 /// A node's proofs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuditResponse {
     /// [`audit_digest`] of each blob in the list's order; none where it is absent or damaged.
     pub digests: Vec<Option<Base64Array<32>>>,

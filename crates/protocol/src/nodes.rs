@@ -14,6 +14,7 @@ const DIRECTORY_LABEL: &str = "sig/node-dir";
 
 /// Where a node keeps blobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Medium {
     /// A local disk.
@@ -26,6 +27,7 @@ pub enum Medium {
 
 /// A node introduces itself, in a request that it signs for [`JOIN_ORIGIN`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct JoinRequest {
     /// Proves that the operator wants it.
@@ -48,6 +50,7 @@ pub struct JoinRequest {
 
 /// A node is in the cluster.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JoinResponse {
     /// The coordinator's key: signs grants and the directory.
     pub coordinator_key: PublicKey,
@@ -59,6 +62,7 @@ pub struct JoinResponse {
 
 /// A node is alive.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HeartbeatRequest {
     /// This start of the process.
@@ -94,6 +98,7 @@ pub struct HeartbeatRequest {
 
 /// A node reads everything that it holds again and again, so that damage is found while other copies are good.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Scrub {
     /// Bytes read in the round under way.
@@ -108,6 +113,7 @@ pub struct Scrub {
 
 /// The coordinator's answer to a heartbeat.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HeartbeatResponse {
     /// The node's state as the coordinator sees it.
     pub state: NodeState,
@@ -117,6 +123,7 @@ pub struct HeartbeatResponse {
 
 /// A node's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NodeState {
     /// Introduced, no heartbeat yet.
@@ -141,6 +148,7 @@ pub enum NodeState {
 
 /// The nodes that nodes may talk to, and the web origins that may talk to them. No URL ever comes from a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Directory {
     /// When it was written, in Unix milliseconds; the newest is in force.
     pub issued_ms: u64,
@@ -152,6 +160,7 @@ pub struct Directory {
 
 /// One node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DirectoryEntry {
     /// The node.
     pub node: NodeId,
@@ -161,6 +170,7 @@ pub struct DirectoryEntry {
 
 /// A directory with the coordinator's signature over its exact bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SignedDirectory {
     /// [`Directory`] as JSON.
     pub directory: Base64,
@@ -197,6 +207,7 @@ impl SignedDirectory {
 
 /// All nodes, for people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NodesResponse {
     /// In order of zone and URL.
     pub nodes: Vec<NodeStatus>,
@@ -205,8 +216,9 @@ pub struct NodesResponse {
 }
 
 /// How the blobs of the cluster are, for people. Of each kind, at most
-/// [`COUNTED_BLOBS_MAX`](crate::limits::COUNTED_BLOBS_MAX) are counted: that many means as many or more.
+/// [`crate::limits::COUNTED_BLOBS_MAX`] are counted: that many means as many or more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ClusterStatus {
     /// Copies that there should be of a blob.
     pub replicas: u32,
@@ -235,6 +247,7 @@ pub struct ClusterStatus {
 
 /// What goes if a node is removed now: blobs that something still needs, by their copies elsewhere that can be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RemovalResponse {
     /// Blobs that are nowhere else: they would be lost.
     pub lost: u64,
@@ -244,6 +257,7 @@ pub struct RemovalResponse {
 
 /// Removes a node for good.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RemoveNodeRequest {
     /// Also if the only copies of some blobs go with it.
@@ -252,6 +266,7 @@ pub struct RemoveNodeRequest {
 
 /// One node, for people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NodeStatus {
     /// The node.
     pub node: NodeId,

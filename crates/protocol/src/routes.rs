@@ -39,6 +39,9 @@ pub struct Route {
     pub path: &'static str,
     /// Who may call it.
     pub caller: Caller,
+    /// What it is for, in a sentence.
+    #[cfg(feature = "openapi")]
+    pub about: &'static str,
 }
 
 impl Route {
@@ -62,8 +65,14 @@ impl Route {
 }
 
 macro_rules! routes {
-    ($all:ident: $($(#[$doc:meta])* $name:ident = $method:literal $path:literal $caller:ident;)*) => {
-        $($(#[$doc])* pub const $name: Route = Route { method: $method, path: $path, caller: Caller::$caller };)*
+    ($all:ident: $($(#[doc = $doc:literal])* $name:ident = $method:literal $path:literal $caller:ident;)*) => {
+        $($(#[doc = $doc])* pub const $name: Route = Route {
+            method: $method,
+            path: $path,
+            caller: Caller::$caller,
+            #[cfg(feature = "openapi")]
+            about: concat!($($doc),*).trim_ascii(),
+        };)*
         /// All of them.
         pub const $all: &[Route] = &[$($name),*];
     };
@@ -173,6 +182,8 @@ pub mod coordinator {
         RELAY_READ_BLOBS = "POST" "/api/v1/relay/{node}/v1/blobs/read" Grant;
         /// Read one blob from one: the node's [`super::storage_node::GET_BLOB`].
         RELAY_GET_BLOB = "GET" "/api/v1/relay/{node}/v1/blobs/{blob}" Grant;
+        /// The description of these routes in OpenAPI.
+        OPENAPI = "GET" "/api/v1/openapi.json" Anyone;
         /// The process runs.
         LIVEZ = "GET" "/livez" Anyone;
         /// It can serve.
@@ -207,6 +218,8 @@ pub mod storage_node {
         INVENTORY = "GET" "/v1/inventory" Grant;
         /// One part, named by two hexadecimal digits: octets `(id, size, generation)*`, ids ascending.
         INVENTORY_PART = "GET" "/v1/inventory/{prefix}" Grant;
+        /// The description of these routes in OpenAPI.
+        OPENAPI = "GET" "/v1/openapi.json" Anyone;
         /// The process runs.
         LIVEZ = "GET" "/livez" Anyone;
         /// It has joined and serves.

@@ -9,9 +9,11 @@ use crate::signature::PublicKey;
 
 /// Signs in. The answer sets the session's cookie.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LoginRequest {
     /// In lower case.
+    #[cfg_attr(feature = "openapi", schema(pattern = r"^[!-@\[-~]{1,64}$"))]
     pub login: String,
     /// Derived from the password.
     pub auth_key: Base64Array<32>,
@@ -19,6 +21,7 @@ pub struct LoginRequest {
 
 /// Proves the passphrase once more in a session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StepUpRequest {
     /// Derived from the password.
@@ -27,6 +30,7 @@ pub struct StepUpRequest {
 
 /// What a client needs to unlock its account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LoginResponse {
     /// Who.
     pub account: AccountId,
@@ -44,6 +48,7 @@ pub struct LoginResponse {
 
 /// What an account may do on this server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AccountRole {
     /// Runs the server.
@@ -54,10 +59,12 @@ pub enum AccountRole {
 
 /// Who is signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionResponse {
     /// Who.
     pub account: AccountId,
     /// By what login.
+    #[cfg_attr(feature = "openapi", schema(pattern = r"^[!-@\[-~]{1,64}$"))]
     pub login: String,
     /// What they may do.
     pub role: AccountRole,

@@ -14,6 +14,7 @@ pub struct BadSignature;
 
 /// An Ed25519 public key; parsed when it is used, so that a bad key is a bad signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PublicKey(pub Base64Array<32>);
 
 impl PublicKey {

@@ -62,6 +62,7 @@ fn list_bytes(snapshots: &[SnapshotId]) -> Vec<u8> {
 
 /// The snapshots of a vault that are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SnapshotsResponse {
     /// One each for sources that have any, in order of id.
     pub sources: Vec<KeptSnapshots>,
@@ -69,6 +70,7 @@ pub struct SnapshotsResponse {
 
 /// The snapshots of a source that are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KeptSnapshots {
     /// The source.
     pub source: SourceId,
@@ -78,6 +80,7 @@ pub struct KeptSnapshots {
 
 /// A snapshot that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KeptSnapshot {
     /// Its number in the vault's log.
     pub seq: u64,
@@ -88,6 +91,7 @@ pub struct KeptSnapshot {
 /// Which snapshots of a source are kept. One is if any of these rules keeps it; the newest of a source that takes more
 /// always is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RetentionPolicy {
     /// So many of the newest.
@@ -115,6 +119,7 @@ impl Default for RetentionPolicy {
 
 /// The policy of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RetentionResponse {
     /// The one in force.
     pub policy: RetentionPolicy,
@@ -126,6 +131,7 @@ pub struct RetentionResponse {
 
 /// What a policy would do now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RetentionPreview {
     /// The snapshots that would be kept, by their numbers in the vault's log.
     pub kept: Vec<u64>,

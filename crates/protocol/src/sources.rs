@@ -6,6 +6,7 @@ use crate::id::SourceId;
 
 /// The state of a vault's sources.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SourcesResponse {
     /// One each, in order of id.
     pub sources: Vec<SourceStatus>,
@@ -19,6 +20,7 @@ pub struct SourcesResponse {
 
 /// The state of one source: of the blobs that its newest snapshot needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SourceStatus {
     /// The source.
     pub source: SourceId,
@@ -44,6 +46,7 @@ pub struct SourceStatus {
 
 /// A source's newest snapshot, as the coordinator sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NewestSnapshot {
     /// Its number in the vault's log.
     pub seq: u64,
@@ -53,6 +56,7 @@ pub struct NewestSnapshot {
 
 /// Blobs with the same number of living copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CopiesCount {
     /// Copies in different zones.
     pub copies: u32,

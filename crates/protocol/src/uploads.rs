@@ -7,6 +7,7 @@ use crate::id::{IdempotencyKey, NodeId, UploadId};
 
 /// Opens a session. The same key opens the same session again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OpenUploadRequest {
     /// Chosen by the client.
@@ -15,6 +16,7 @@ pub struct OpenUploadRequest {
 
 /// An open session; each use extends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OpenUploadResponse {
     /// The session.
     pub upload: UploadId,
@@ -28,6 +30,7 @@ pub struct OpenUploadResponse {
 
 /// Asks where blobs go.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PlanRequest {
     /// [`crate::blob_list::pack_sized`], at most 1000.
@@ -39,6 +42,7 @@ pub struct PlanRequest {
 
 /// Where blobs go. Every blob asked for stands in `have` or in one group.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PlanResponse {
     /// [`crate::blob_list::pack_ids`] of the blobs that this vault holds durably; empty bytes for none.
     pub have: Base64,
@@ -48,6 +52,7 @@ pub struct PlanResponse {
 
 /// Blobs that go to the same nodes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PlannedGroup {
     /// [`crate::blob_list::pack_stored`], in the order of the batch.
     pub blobs: Base64,
@@ -57,6 +62,7 @@ pub struct PlannedGroup {
 
 /// A node and what one may do there.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NodeGrant {
     /// The node.
     pub node: NodeId,
@@ -68,6 +74,7 @@ pub struct NodeGrant {
 
 /// Hands receipts in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReceiptsRequest {
     /// Signed receipts, at most 256.
@@ -76,6 +83,7 @@ pub struct ReceiptsRequest {
 
 /// What became of the receipts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReceiptsResponse {
     /// How many counted.
     pub accepted: u32,
@@ -85,6 +93,7 @@ pub struct ReceiptsResponse {
 
 /// A receipt that did not count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RefusedReceipt {
     /// Its place in the request.
     pub index: u32,
@@ -94,6 +103,7 @@ pub struct RefusedReceipt {
 
 /// Commits the session: its snapshot becomes part of the vault's log. The references were staged before.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CommitUploadRequest {
     /// The signed envelope.
@@ -104,6 +114,7 @@ pub struct CommitUploadRequest {
 
 /// The commit is durable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CommitResponse {
     /// Its number in the vault's log.
     pub seq: u64,

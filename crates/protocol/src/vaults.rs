@@ -7,6 +7,7 @@ use crate::id::VaultId;
 
 /// The caller's vaults.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VaultsResponse {
     /// In no order that matters.
     pub vaults: Vec<VaultEntry>,
@@ -14,6 +15,7 @@ pub struct VaultsResponse {
 
 /// One vault.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VaultEntry {
     /// The vault.
     pub vault: VaultId,
@@ -27,6 +29,7 @@ pub struct VaultEntry {
 
 /// One wrapped key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WrappedKey {
     /// Counts from 1.

@@ -99,8 +99,13 @@ impl Readers {
 }
 
 /// The answer with these metrics.
-pub fn answer(text: String) -> Response {
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
+#[derive(Debug)]
+pub struct Exposition(pub String);
+
+impl IntoResponse for Exposition {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, CONTENT_TYPE)], self.0).into_response()
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod program;
 pub mod prometheus;
 pub mod proxy;
 pub mod s3;
+pub mod tools;
 mod wait;
 
 pub use authority::Authority;

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
+
+use crate::tools::installed;
 
 /// Runs `promtool` with these arguments and this input.
 ///
 /// # Panics
 /// With what it says, if it is not content, or not installed.
 pub fn promtool(arguments: &[&str], input: &str) {
-    let mut command = Command::new(program());
+    let mut command = Command::new(installed("bin/promtool"));
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("promtool runs; `./test` installs it");
     // A tool that does not read says why by its end.
@@ -18,13 +19,6 @@ pub fn promtool(arguments: &[&str], input: &str) {
     let output = child.wait_with_output().expect("it ends");
     let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
     assert!(output.status.success(), "promtool {arguments:?}: {}", said.concat());
-}
-
-/// What `./test` installed for this checkout, or what is on PATH.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().expect("Linux tells a program its own path");
-    let tools = test.ancestors().map(|folder| folder.join("tools/bin/promtool"));
-    tools.into_iter().find(|program| program.is_file()).unwrap_or_else(|| "promtool".into())
 }
 
 /// The value of a series, written as in the text: `name{label="value"}`.

@@ -11,7 +11,8 @@ use protocol::id::{NodeId, StoreId};
 use protocol::nodes::NodeState;
 use serde::Serialize;
 use server::error::ApiError;
-use server::metrics::answer;
+use server::metrics::Exposition;
+use utoipa::ToSchema;
 
 use crate::state::Node;
 
@@ -20,8 +21,8 @@ pub(crate) async fn live() -> &'static str {
 }
 
 /// For operators and monitoring; the node's clients do not read it.
-#[derive(Serialize)]
-struct Readiness {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Readiness {
     node: NodeId,
     store: StoreId,
     joined: bool,
@@ -67,7 +68,7 @@ pub(crate) async fn ready(State(node): State<Arc<Node>>) -> Response {
 }
 
 /// For Prometheus.
-pub(crate) async fn metrics(State(node): State<Arc<Node>>, request: Request) -> Result<Response, ApiError> {
+pub(crate) async fn metrics(State(node): State<Arc<Node>>, request: Request) -> Result<Exposition, ApiError> {
     node.meters.readers.admit(request.headers(), request.extensions())?;
-    Ok(answer(node.meters.render(&node)))
+    Ok(Exposition(node.meters.render(&node)))
 }

@@ -21,6 +21,7 @@ mod many_packs;
 mod media;
 mod metrics;
 mod model;
+mod openapi;
 mod power_cut;
 mod pull;
 mod recovery;

@@ -22,7 +22,7 @@ fn operation(route: Route) -> Option<Operation> {
         routes::DELETE => Some(Operation::Delete),
         routes::AUDIT => Some(Operation::Audit),
         routes::INVENTORY | routes::INVENTORY_PART => Some(Operation::Inventory),
-        routes::LIVEZ | routes::READYZ | routes::METRICS => None,
+        routes::OPENAPI | routes::LIVEZ | routes::READYZ | routes::METRICS => None,
         other => panic!("{other:?} is not in this table"),
     }
 }

@@ -6,7 +6,7 @@ mod receipts;
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::response::NoContent;
 use protocol::error::ErrorCode;
 use protocol::id::{UploadId, VaultId};
 use protocol::limits::{PURGE_PAGES_MAX, REFS_PAGE_MAX, REFS_PAGES_MAX, UPLOAD_IDLE_SECONDS};
@@ -57,7 +57,7 @@ pub async fn stage_refs(
     caller: Caller,
     Path((id, page)): Path<(UploadId, u32)>,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<NoContent> {
     let body = body?;
     let references = refs::unpack(&body).map_err(invalid)?;
     let is_empty = references.is_empty() && page > 0;
@@ -71,7 +71,7 @@ pub async fn stage_refs(
     let upload = claim(&mut tx, &caller, &id).await?;
     db::refs::stage(&mut tx, upload.key, i32::try_from(page).map_err(invalid)?, &body).await?;
     commit(tx).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// Stages a page of blobs to purge; whether all pages together are what is signed, the commit's digest tells. Page 0
@@ -81,7 +81,7 @@ pub async fn stage_purge(
     session: Session,
     Path((id, page)): Path<(UploadId, u32)>,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<NoContent> {
     let body = body?;
     if page >= PURGE_PAGES_MAX {
         return Err(ApiError::new(ErrorCode::TooLarge, "too many pages"));
@@ -91,7 +91,7 @@ pub async fn stage_purge(
     let upload = claim(&mut tx, &Caller::Person(session), &id).await?;
     db::purge::stage(&mut tx, upload.key, i32::try_from(page).map_err(invalid)?, &body).await?;
     commit(tx).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// The caller's open session of this id, extended. A device that only reads has none.

@@ -2,6 +2,7 @@
 
 mod cli;
 mod cluster;
+mod described;
 mod device;
 mod dice;
 mod disk;
@@ -39,6 +40,7 @@ use tls::Roots;
 use tokio::net::TcpListener;
 
 pub(crate) use cluster::{Cluster, content, id_of, soon, stored};
+pub(crate) use described::{DESCRIPTION, operation};
 pub(crate) use device::{Admission, Device, sign_in, sign_in_header};
 pub(crate) use dice::Dice;
 pub(crate) use disk::Disk;
@@ -205,7 +207,12 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) async fn read(request: RequestBuilder) -> Self {
-        Self::of(request.send().await.unwrap()).await
+        let (http, request) = request.build_split();
+        let request = request.unwrap();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let answer = Self::of(http.execute(request).await.unwrap()).await;
+        described::check(&method, &path, &answer);
+        answer
     }
 
     async fn of(response: Response) -> Self {
