@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
+use coordinator::config::Registration;
 use coordinator::garbage::Reclaim;
 use coordinator::health::Timings;
 use coordinator::jobs::garbage;
@@ -72,7 +73,7 @@ fn main() {
 
 async fn run() {
     let server = Server::start_with(Options {
-        registration_open: true,
+        registration: Some(Registration::Open),
         timings: Timings { suspect: NEVER, down: NEVER, out: NEVER, ..Timings::default() },
         upkeep: Upkeep { sweep_period: NEVER, audit_period: NEVER, ..Upkeep::default() },
         reclaim: AT_ONCE,

@@ -4,6 +4,7 @@
 
 mod account_states;
 mod accounts;
+mod audit_log;
 mod blobs;
 mod collection_race;
 mod commits;
@@ -13,10 +14,12 @@ mod devices;
 mod enrolments;
 mod events;
 mod garbage;
+mod invitations;
 mod messages;
 mod metrics;
 mod nodes;
 mod operator;
+mod quota;
 mod rebalance;
 mod receipts;
 mod reclaim;
