@@ -11,6 +11,9 @@ const GUEST = 'bob@example.com';
 async function lookAtBoth(page: Page, name: string): Promise<void> {
   await look(page, name);
   await page.setViewportSize({ width: 360, height: 740 });
+  const menu = page.getByRole('button', { name: 'Navigation' });
+  const isOver = !(await page.getByRole('dialog').isVisible()) && (await menu.getAttribute('aria-expanded')) === 'true';
+  if (isOver) await menu.click(); // it was beside the page
   await look(page, `${name}-360`);
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
   expect(width, `${name}: nothing wider than the screen`).toBeLessThanOrEqual(360);

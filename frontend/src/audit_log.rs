@@ -46,6 +46,7 @@ pub fn what(entry: &AuditEntry) -> String {
 pub fn who(entry: &AuditEntry) -> &str {
     match (&entry.login, &entry.client) {
         (Some(login), _) => login,
+        (None, None) if entry.event == "join_token_made" => "the server",
         (None, None) => "the server's command line",
         (None, Some(_)) => "nobody signed in",
     }
@@ -97,6 +98,7 @@ mod tests {
         assert_eq!(who(&entry("signed_in", Some("bob"), Some("192.0.2.1"), None)), "bob");
         assert_eq!(who(&entry("node_joined", None, Some("192.0.2.1"), None)), "nobody signed in");
         assert_eq!(who(&entry("role_changed", None, None, None)), "the server's command line");
+        assert_eq!(who(&entry("join_token_made", None, None, None)), "the server");
         let unknown = entry("sign_in_failed", None, Some("192.0.2.1"), None);
         assert_eq!(what(&unknown), "Failed to sign in: no such login");
     }

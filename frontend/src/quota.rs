@@ -65,8 +65,8 @@ mod tests {
 
     #[test]
     fn an_account_is_nearly_full_from_nine_tenths_on() {
-        let fills = [0, 89, 90, 99, 100, 101].map(|used| fill(used, 100));
         use Fill::{Full, Nearly, Room};
+        let fills = [0, 89, 90, 99, 100, 101].map(|used| fill(used, 100));
         assert_eq!(fills, [Room, Room, Nearly, Nearly, Full, Full]);
         assert_eq!(fill(0, 0), Full);
         assert_eq!((share(5, 0), share(5, 10), share(20, 10)), (1.0, 0.5, 1.0));

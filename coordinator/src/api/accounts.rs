@@ -24,6 +24,7 @@ use crate::auth::{ClientAddress, ClientNetwork, SameOrigin};
 use crate::config::Registration;
 use crate::db::accounts::{Inserted, NewAccount};
 use crate::db::audit_log::Actor;
+use crate::db::invitations::TakenInvitation;
 use crate::db::{self, AccountKey};
 use crate::error::{ApiResult, broken_rule, invalid, invalid_envelope};
 use crate::random;
@@ -184,10 +185,12 @@ async fn authorize(state: &AppState, conn: &mut PgConnection, request: &Register
             Err(ApiError::new(ErrorCode::RegistrationClosed, "registration is closed"))
         }
         (Registration::Open | Registration::Invite, Some(token)) => {
-            let taken = db::invitations::take(conn, &random::token_hash(token)).await?;
+            let invitation = db::invitations::take(conn, &random::token_hash(token)).await?;
             let refused = "the invitation is wrong or was used, has expired or was taken back";
-            let taken = taken.ok_or_else(|| ApiError::new(ErrorCode::InvalidInvitation, refused))?;
-            Ok(Right { role: taken.role, quota_bytes: taken.quota_bytes, invitation: Some(taken.id) })
+            let invitation =
+                invitation.ok_or_else(|| ApiError::new(ErrorCode::InvalidInvitation, refused))?;
+            let TakenInvitation { id, role, quota_bytes } = invitation;
+            Ok(Right { role, quota_bytes, invitation: Some(id) })
         }
         (Registration::Open, None) => Ok(member),
         (Registration::Invite, None) => {

@@ -122,8 +122,8 @@ async fn of_two_who_use_an_invitation_at_once_one_gets_in() {
 async fn whose_answer_was_lost_asks_again_and_whose_login_is_taken_chooses_another() {
     let (server, operator) = server(Registration::Invite).await;
     let token = token(&server, &operator.invite(&server, MEMBER).await.link);
-    let taken = invited(&Person::new("operator"), &token);
-    server.register(&taken).await.expect_code(ErrorCode::LoginTaken);
+    let namesake = invited(&Person::new("operator"), &token);
+    server.register(&namesake).await.expect_code(ErrorCode::LoginTaken);
     let request = invited(&Person::new("guest"), &token);
     let (a, b) = tokio::join!(server.register(&request), server.register(&request));
     for answer in [a, b, server.register(&request).await] {

@@ -163,14 +163,14 @@ async fn what_needs_a_fresh_proof_is_closed_to_a_session_left_open() {
     let server = Server::start().await;
     let operator = server.register_operator().await;
     server.sql("UPDATE sessions SET proven_at = now() - interval '5 minutes'").await;
-    for route in routes::ALL.iter().filter(needs_proof) {
+    for route in routes::ALL.iter().filter(|route| needs_proof(**route)) {
         let left_open =
             request(&server, *route).header("x-triplicate", "1").header("cookie", &operator.cookie);
         expect_refusal(left_open, *route, "a proof of long ago", ErrorCode::StepUpRequired).await;
     }
 }
 
-fn needs_proof(route: &&Route) -> bool {
+fn needs_proof(route: Route) -> bool {
     matches!(route.caller, Caller::SteppedUp | Caller::SteppedUpOperator)
 }
 
@@ -178,7 +178,7 @@ fn needs_proof(route: &&Route) -> bool {
 /// that of others, and `reclaim.rs` tests them.
 #[test]
 fn these_routes_need_a_fresh_proof_of_the_passphrase() {
-    let stepped_up = routes::ALL.iter().filter(needs_proof);
+    let stepped_up = routes::ALL.iter().filter(|route| needs_proof(**route));
     assert_eq!(
         stepped_up.map(|route| route.path).collect::<Vec<_>>(),
         [

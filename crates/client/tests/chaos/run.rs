@@ -8,6 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use client::Ticket;
 use testkit::cluster::Cluster;
 use testkit::postgres::crashable_database;
 use testkit::proxy::Proxy;

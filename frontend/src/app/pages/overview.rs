@@ -199,6 +199,9 @@ fn Quota(props: &QuotaProps) -> Html {
     let is_full = quota::fill(used_bytes, limit) == Fill::Full;
     html!(
         <Section test="quota">
+            <div class="tri-section-head">
+                <QuotaBar label="Your use of your quota" {used_bytes} quota_bytes={Some(limit)} />
+            </div>
             if is_full {
                 <div role="status" data-test="full">
                     <Alert inline=true r#type={AlertType::Danger} title="Your account is full: nothing new is backed up">
@@ -206,7 +209,6 @@ fn Quota(props: &QuotaProps) -> Html {
                     </Alert>
                 </div>
             }
-            <QuotaBar label="Your use of your quota" {used_bytes} quota_bytes={Some(limit)} />
         </Section>
     )
 }

@@ -49,7 +49,9 @@ fn row(user: &User, ondo: &Callback<Doing>) -> Html {
     let signed_in = user.signed_in_ms.map_or_else(|| "not known".to_owned(), |ms| moment(ms as f64));
     html!(
         <tr key={user.account.to_string()} class="pf-v6-c-table__tr" data-test="user" data-name={user.login.clone()}>
-            <th class="pf-v6-c-table__th pf-m-break-word" scope="row" data-label="Login">{ &user.login }</th>
+            <th class="pf-v6-c-table__th" scope="row" data-label="Login">
+                <div class="tri-login-name">{ &user.login }</div>
+            </th>
             { cell("Role", role_label(user.role)) }
             { cell("Stored, one copy", html!(
                 <QuotaBar
