@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
+use coordinator::config::Registration;
 use coordinator::garbage::Reclaim;
 use coordinator::health::Timings;
 use coordinator::jobs::garbage;
@@ -52,13 +53,15 @@ const AT_ONCE: Reclaim = Reclaim {
 };
 
 /// The rows of every table, as they are after a backup of as many blobs.
-const FILL: [&str; 5] = [
+const FILL: [&str; 6] = [
     "INSERT INTO blobs (sha256, size) SELECT sha256(int8send(i)), 65536 FROM generate_series(1, 1000000) AS i",
     "INSERT INTO replicas (blob_id, node_id, generation, store_epoch)
      SELECT b.id, n.id, b.generation, n.store_epoch FROM blobs b CROSS JOIN nodes n ORDER BY b.id
      ON CONFLICT DO NOTHING",
     "INSERT INTO vault_blobs (vault_id, blob_id) SELECT v.id, b.id FROM vaults v CROSS JOIN blobs b
      ON CONFLICT DO NOTHING",
+    "UPDATE vault_usage u SET bytes =
+     (SELECT sum(b.size) FROM vault_blobs h JOIN blobs b ON b.id = h.blob_id WHERE h.vault_id = u.vault_id)",
     "INSERT INTO refs (source_id, blob_id, count, since_seq)
      SELECT s.id, b.id, 1, 1 FROM sources s CROSS JOIN blobs b ON CONFLICT DO NOTHING",
     "VACUUM ANALYZE",
@@ -73,7 +76,7 @@ fn main() {
 
 async fn run() {
     let server = Server::start_with(Options {
-        registration_open: true,
+        registration: Some(Registration::Open),
         timings: Timings { suspect: NEVER, down: NEVER, out: NEVER, ..Timings::default() },
         upkeep: Upkeep { sweep_period: NEVER, audit_period: NEVER, ..Upkeep::default() },
         reclaim: AT_ONCE,

@@ -98,7 +98,7 @@ impl Session {
     }
 }
 
-/// The signed-in operator, and from where.
+/// A signed-in operator, and from where.
 #[derive(Debug)]
 pub struct Operator(pub Actor);
 
@@ -112,6 +112,20 @@ impl FromRequestParts<AppState> for Operator {
             return Ok(Self(address.actor(&session)));
         }
         Err(ApiError::new(ErrorCode::Forbidden, "only the operator may do this"))
+    }
+}
+
+/// The same, in a session in which the passphrase was proven within the last minutes.
+#[derive(Debug)]
+pub struct SteppedUpOperator(pub Actor);
+
+impl FromRequestParts<AppState> for SteppedUpOperator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        let Operator(actor) = Operator::from_request_parts(parts, state).await?;
+        SteppedUp::from_request_parts(parts, state).await?;
+        Ok(Self(actor))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod gc;
+mod invitation;
 mod user;
 
 use std::fmt::Write as _;
@@ -15,6 +16,7 @@ use protocol::limits::COUNTED_BLOBS_MAX;
 use protocol::nodes::{ClusterStatus, NodeStatus};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Postgres, Transaction};
+use time::OffsetDateTime;
 
 use crate::db;
 use crate::db::audit_log::Actor;
@@ -183,7 +185,7 @@ fn to_json(value: &impl serde::Serialize) -> anyhow::Result<String> {
 fn table(nodes: &[NodeStatus]) -> String {
     let mut out = format!("{:32}  {:10}  {:16}  {:>8}  {:>8}  URL\n", "ID", "STATE", "ZONE", "USED", "FREE");
     for node in nodes {
-        let [used, free] = [node.used_bytes, node.free_bytes].map(gibibytes);
+        let [used, free] = [node.used_bytes, node.free_bytes].map(size);
         let state = serde_json::to_value(node.state).expect("a state is a word");
         let state = state.as_str().unwrap_or_default();
         let _ = writeln!(
@@ -198,9 +200,22 @@ fn table(nodes: &[NodeStatus]) -> String {
     out
 }
 
+/// Bytes in the largest unit of which there is at least one, like `4.1K`.
 #[expect(clippy::cast_precision_loss, reason = "one digit behind the point is shown")]
-fn gibibytes(bytes: u64) -> String {
-    format!("{:.1}G", bytes as f64 / (1_u64 << 30) as f64)
+fn size(bytes: u64) -> String {
+    let unit = bytes.checked_ilog2().unwrap_or(0) / 10;
+    match ["", "K", "M", "G", "T"].get(unit as usize) {
+        Some(&"") => bytes.to_string(),
+        Some(letter) => format!("{:.1}{letter}", bytes as f64 / (1_u64 << (10 * unit)) as f64),
+        None => format!("{:.1}T", bytes as f64 / (1_u64 << 40) as f64),
+    }
+}
+
+/// Unix milliseconds as a date and a time to the second, in UTC.
+fn utc(at_ms: u64) -> anyhow::Result<String> {
+    let at = OffsetDateTime::from_unix_timestamp((at_ms / 1000).cast_signed()).context("a time")?;
+    let (date, (hour, minute, second)) = (at.date(), at.time().as_hms());
+    Ok(format!("{date} {hour:02}:{minute:02}:{second:02}"))
 }
 
 /// A number that was not counted further than to a limit.
@@ -243,4 +258,15 @@ fn sentences(status: &ClusterStatus) -> String {
         say(format!("the fullest zone is {} % fuller than the emptiest", status.spread_percent));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_has_the_unit_that_fits() {
+        let sizes = [0, 1023, 1024, 4160, 3 << 29, 1 << 40, u64::MAX].map(size);
+        assert_eq!(sizes, ["0", "1023", "1.0K", "4.1K", "1.5G", "1.0T", "16777216.0T"]);
+    }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::http::HeaderName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use configuration::{Program, SecretOption, SecretSource};
+use protocol::accounts::RegistrationMode;
 use protocol::limits::{SOURCE_OVERDUE_SECONDS, STEP_UP_SECONDS};
 use server::tls::TlsOptions;
 
@@ -111,7 +112,7 @@ pub struct Serve {
     #[arg(long, env = "TRIPLICATE_REPLICAS", value_parser = clap::value_parser!(u32).range(1..=8))]
     pub replicas: Option<u32>,
     /// Who may register after the operator.
-    #[arg(long, env = "TRIPLICATE_REGISTRATION", default_value = "closed")]
+    #[arg(long, env = "TRIPLICATE_REGISTRATION", default_value = "invite")]
     pub registration: Registration,
     /// Pass requests of browsers on to storage nodes that these cannot reach themselves. Their bytes then go through this
     /// server.
@@ -161,8 +162,20 @@ pub struct Serve {
 pub enum Registration {
     /// Anybody.
     Open,
+    /// Who was invited.
+    Invite,
     /// Nobody.
     Closed,
+}
+
+impl From<Registration> for RegistrationMode {
+    fn from(registration: Registration) -> Self {
+        match registration {
+            Registration::Open => Self::Open,
+            Registration::Invite => Self::Invite,
+            Registration::Closed => Self::Closed,
+        }
+    }
 }
 
 /// An origin is a scheme, a host and perhaps a port; nothing else, because browsers compare it as text.

@@ -40,4 +40,5 @@ pub mod signed;
 pub mod start;
 pub mod state;
 pub mod upkeep;
+pub mod users;
 pub mod web;

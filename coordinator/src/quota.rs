@@ -1,26 +1,68 @@
-//! How much an account may hold.
+//! How much an account may hold, and what one that is full may still put in order to delete.
+//!
+//! Deletions write folders, so an account that is full has a reserve for them. What sessions that only delete plan and
+//! commit counts against it until the account is below its quota again: twice, so that neither what is planned and
+//! never committed nor what others planned goes beyond it.
 
 use protocol::error::ErrorCode;
 use server::error::ApiError;
 use sqlx::PgConnection;
 
+use crate::db::users::Usage;
 use crate::db::{self, AccountKey};
 use crate::error::ApiResult;
 
-/// May the account hold so many bytes more?
+/// May the account hold so many bytes more? `removes` says that they serve a deletion.
 ///
 /// # Errors
 /// [`ErrorCode::QuotaExceeded`].
-pub async fn check(conn: &mut PgConnection, account: AccountKey, more_bytes: u64) -> ApiResult<()> {
+pub async fn check_plan(
+    conn: &mut PgConnection,
+    account: AccountKey,
+    more_bytes: u64,
+    removes: bool,
+) -> ApiResult<()> {
     let usage = db::users::usage(conn, account).await?;
-    match usage.quota {
-        Some(quota) if usage.used.saturating_add(more_bytes) > quota => {
-            let message = format!(
-                "this account may hold {quota} bytes; it holds {}, and {more_bytes} more do not fit",
-                usage.used
-            );
-            Err(ApiError::new(ErrorCode::QuotaExceeded, message))
+    let Some(quota) = usage.quota.filter(|quota| usage.used.saturating_add(more_bytes) > *quota) else {
+        if usage.overdraft > 0 {
+            db::users::refill_reserve(conn, account).await?;
+        }
+        return Ok(());
+    };
+    if removes && db::users::overdraw(conn, account, more_bytes).await? {
+        return Ok(());
+    }
+    let used = usage.used;
+    Err(exceeded(format!(
+        "this account may hold {quota} bytes; it holds {used}, and {more_bytes} more do not fit"
+    )))
+}
+
+/// May the account commit? Uploads that were planned at the same time may have come to more than each of them.
+///
+/// # Errors
+/// [`ErrorCode::QuotaExceeded`].
+pub async fn check_commit(conn: &mut PgConnection, account: AccountKey) -> ApiResult<()> {
+    match db::users::usage(conn, account).await? {
+        Usage { used, quota: Some(quota), .. } if used > quota => {
+            Err(exceeded(format!("this account may hold {quota} bytes, and holds {used}")))
         }
         _ => Ok(()),
     }
+}
+
+/// May the account commit a deletion that newly refers to so many bytes, whoever planned them?
+///
+/// # Errors
+/// [`ErrorCode::QuotaExceeded`].
+pub async fn check_deletion(conn: &mut PgConnection, account: AccountKey, added_bytes: u64) -> ApiResult<()> {
+    let refused = match check_commit(conn, account).await {
+        Ok(()) => return Ok(()),
+        Err(refused) => refused,
+    };
+    if db::users::overdraw(conn, account, added_bytes).await? { Ok(()) } else { Err(refused) }
+}
+
+fn exceeded(message: String) -> ApiError {
+    ApiError::new(ErrorCode::QuotaExceeded, message)
 }

@@ -20,7 +20,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::api::{
     account_states, accounts, audit_log, blobs, commits, devices, enrolments, events, health, heartbeats,
-    messages, nodes, relay, sessions, snapshots, sources, uploads, vaults,
+    invitations, messages, nodes, relay, sessions, snapshots, sources, uploads, users, vaults,
 };
 use crate::error::ApiResult;
 use crate::openapi;
@@ -68,6 +68,7 @@ fn bind() -> (Router<AppState>, Description) {
         .on(routes::SESSION, sessions::find_session)
         .on(routes::STEP_UP, sessions::step_up_session)
         .on(routes::LOGOUT, sessions::close_session)
+        .on(routes::USAGE, users::find_usage)
         .on(routes::ACCOUNT_STATE, account_states::find_account_state)
         .on(routes::APPEND_ACCOUNT_STATE, account_states::append_account_state)
         .on(routes::OPEN_ENROLMENT, enrolments::open_enrolment)
@@ -101,6 +102,12 @@ fn bind() -> (Router<AppState>, Description) {
         .on(routes::UNDRAIN_NODE, nodes::undrain_node)
         .on(routes::PREVIEW_REMOVAL, nodes::preview_removal)
         .on(routes::REMOVE_NODE, nodes::remove_node)
+        .on(routes::USERS, users::list_users)
+        .on(routes::SET_QUOTA, users::set_quota)
+        .on(routes::SET_ROLE, users::set_role)
+        .on(routes::INVITATIONS, invitations::list_invitations)
+        .on(routes::INVITE, invitations::invite)
+        .on(routes::REVOKE_INVITATION, invitations::revoke_invitation)
         .on(routes::AUDIT_LOG, audit_log::list_audit_log)
         .on(routes::JOIN, nodes::join_node)
         .on(routes::HEARTBEAT, heartbeats::take_heartbeat)

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use configuration::Secret;
+use protocol::audit_log::AuditEvent;
 use server::clock::Clock;
 use server::grants::GrantIssuer;
 use server::metrics::{self, Readers};
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Serve;
 use crate::db;
+use crate::db::audit_log::Actor;
 use crate::events::{self, EventHub};
 use crate::jobs::{
     audit, audit_log, deletes, garbage, inventory, rebalance, repair, retention, sweep, watch_nodes,
@@ -136,8 +138,12 @@ pub async fn run(
 /// Nodes may always join with the token in the folder. As long as there is no account, a link makes the first one;
 /// the link of an earlier start stays good.
 async fn offer_tokens(pool: &PgPool, secrets: &Secrets, public_url: &str) -> anyhow::Result<()> {
+    let mut tx = pool.begin().await?;
+    if db::tokens::insert_join(&mut tx, &random::token_hash(&secrets.join_token()?)).await? {
+        db::audit_log::note(&mut tx, Actor::default(), AuditEvent::JoinTokenMade, None).await?;
+    }
+    tx.commit().await?;
     let mut conn = pool.acquire().await?;
-    db::tokens::insert_join(&mut conn, &random::token_hash(&secrets.join_token()?)).await?;
     if db::accounts::any(&mut conn).await? {
         secrets.remove_setup_link()?;
         return Ok(());

@@ -16,6 +16,7 @@ pub mod app;
 #[cfg(target_arch = "wasm32")]
 pub mod worker;
 
+pub mod audit_log;
 pub mod copies;
 pub mod device;
 pub mod drop_list;
@@ -30,6 +31,7 @@ pub mod passphrase;
 pub mod policy;
 pub mod purge;
 pub mod qr;
+pub mod quota;
 pub mod retention_form;
 pub mod source;
 pub mod spot;

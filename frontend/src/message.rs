@@ -7,10 +7,14 @@ use std::collections::BTreeSet;
 
 use client::message::{FromDevice, ToDevice};
 use protocol::accounts::RegistrationResponse;
-use protocol::id::{DeviceId, NodeId, SourceId};
+use protocol::audit_log::AuditEntry;
+use protocol::id::{AccountId, DeviceId, InvitationId, NodeId, SourceId};
+use protocol::invitations::InviteResponse;
 use protocol::messages::Message;
 use protocol::nodes::RemovalResponse;
+use protocol::sessions::AccountRole;
 use protocol::snapshots::{RetentionPolicy, RetentionPreview, RetentionResponse};
+use protocol::users::{UsageResponse, User};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +118,8 @@ operations! {
         typed: String,
         /// From the setup link.
         setup_token: Option<String>,
+        /// From the link of an invitation.
+        invitation: Option<String>,
     } => Registered;
     /// Signs in and opens the vaults.
     SignIn {
@@ -258,6 +264,45 @@ operations! {
         /// Also if the only copies of something go with it.
         force: bool,
     } => ();
+    /// What one's own account takes and may take.
+    Usage {} => UsageResponse;
+    /// All accounts, those that take most first.
+    Users {} => Vec<User>;
+    /// Lets an account hold so much.
+    SetQuota {
+        /// Whose.
+        account: AccountId,
+        /// In bytes; none for as much as there is.
+        quota_bytes: Option<u64>,
+    } => ();
+    /// Makes an account an operator's or a member's.
+    SetRole {
+        /// Whose.
+        account: AccountId,
+        /// What it may do.
+        role: AccountRole,
+    } => ();
+    /// Invitations of people that are open.
+    Invitations {} => Vec<protocol::invitations::Invitation>;
+    /// Makes a link for one person.
+    InvitePerson {
+        /// For how long it is good.
+        expires_seconds: u64,
+        /// What the account may do.
+        role: AccountRole,
+        /// What it may hold in bytes; none for as much as there is.
+        quota_bytes: Option<u64>,
+    } => InviteResponse;
+    /// Makes that link no good.
+    RevokeInvitation {
+        /// Which.
+        invitation: InvitationId,
+    } => ();
+    /// What happened that concerns security, a page of it, newest first.
+    AuditLog {
+        /// Only what was before this entry.
+        before: Option<u64>,
+    } => Vec<AuditEntry>;
     /// The folders that devices back up by themselves.
     ListWatched {} => Watched;
     /// Adds a folder, or changes how one is backed up.

@@ -10,6 +10,7 @@ use protocol::digest::sha256;
 use protocol::envelope::account_state::AccountState;
 use protocol::envelope::commit::CommitEnvelope;
 use protocol::error::ErrorCode;
+use protocol::id::InvitationId;
 use protocol::limits::{KDF_ITERATIONS_DEFAULT, KDF_ITERATIONS_MAX, KDF_ITERATIONS_MIN, LOGIN_CHARS_MAX};
 use protocol::sessions::AccountRole;
 use server::answers::Created;
@@ -23,6 +24,7 @@ use crate::auth::{ClientAddress, ClientNetwork, SameOrigin};
 use crate::config::Registration;
 use crate::db::accounts::{Inserted, NewAccount};
 use crate::db::audit_log::Actor;
+use crate::db::invitations::TakenInvitation;
 use crate::db::{self, AccountKey};
 use crate::error::{ApiResult, broken_rule, invalid, invalid_envelope};
 use crate::random;
@@ -31,8 +33,7 @@ use crate::state::{AppState, commit};
 /// May one register here?
 pub async fn find_registration(State(state): State<AppState>) -> ApiResult<axum::Json<RegistrationResponse>> {
     let setup_required = !db::accounts::any(&mut *state.connection().await?).await?;
-    let open = state.settings.registration == Registration::Open && !setup_required;
-    Ok(axum::Json(RegistrationResponse { setup_required, open }))
+    Ok(axum::Json(RegistrationResponse { setup_required, mode: state.settings.registration.into() }))
 }
 
 /// How does a password become a key? An unknown login is answered as if it were known.
@@ -83,15 +84,20 @@ async fn create(
     client: IpAddr,
 ) -> ApiResult<()> {
     let mut tx = state.begin().await?;
-    let role = authorize(state, &mut tx, request.setup_token.as_deref()).await?;
-    let account = insert_account(state, &mut tx, request, role).await?;
+    let right = authorize(state, &mut tx, request).await?;
+    let Right { role, ref invitation, .. } = right;
+    let account = insert_account(state, &mut tx, request, &right).await?;
     db::account_states::insert(&mut tx, account, 0, &request.account_state.0).await?;
     vaults::insert_new(&mut tx, account, &request.vault, genesis).await?;
     let actor = Actor { account: Some(account), client: Some(client) };
     let role_name = db::accounts::role_name(role);
     db::audit_log::note(&mut tx, actor, AuditEvent::AccountMade, Some(role_name)).await?;
+    if let Some(invitation) = invitation {
+        let about = invitation.to_string();
+        db::audit_log::note(&mut tx, actor, AuditEvent::InvitationUsed, Some(&about)).await?;
+    }
     commit(tx).await?;
-    if role == AccountRole::Operator
+    if request.setup_token.is_some()
         && let Err(error) = state.secrets.remove_setup_link()
     {
         // The token in it is used up; only the file stays behind.
@@ -153,25 +159,43 @@ fn check_first_state(request: &RegisterRequest) -> ApiResult<AccountState> {
     Ok(state)
 }
 
-/// The first account is the operator's and needs the setup link; the others need an open registration.
-async fn authorize(
-    state: &AppState,
-    conn: &mut PgConnection,
-    setup_token: Option<&str>,
-) -> ApiResult<AccountRole> {
-    if let Some(token) = setup_token {
+/// As what somebody may register.
+struct Right {
+    role: AccountRole,
+    quota_bytes: Option<u64>,
+    invitation: Option<InvitationId>,
+}
+
+/// The first account is the operator's and needs the setup link; the others need an invitation or an open
+/// registration.
+async fn authorize(state: &AppState, conn: &mut PgConnection, request: &RegisterRequest) -> ApiResult<Right> {
+    let member = Right { role: AccountRole::Member, quota_bytes: None, invitation: None };
+    if let Some(token) = &request.setup_token {
         // Taking the token locks it: of two requests at once, one makes the operator.
         if db::tokens::take_setup(conn, &random::token_hash(token)).await? {
-            return Ok(AccountRole::Operator);
+            return Ok(Right { role: AccountRole::Operator, ..member });
         }
         return Err(ApiError::new(ErrorCode::InvalidSetupToken, "the setup link is wrong or was used"));
     }
     if !db::accounts::any(conn).await? {
         return Err(ApiError::new(ErrorCode::InvalidSetupToken, "the first account needs the setup link"));
     }
-    match state.settings.registration {
-        Registration::Open => Ok(AccountRole::Member),
-        Registration::Closed => Err(ApiError::new(ErrorCode::RegistrationClosed, "registration is closed")),
+    match (state.settings.registration, &request.invitation) {
+        (Registration::Closed, _) => {
+            Err(ApiError::new(ErrorCode::RegistrationClosed, "registration is closed"))
+        }
+        (Registration::Open | Registration::Invite, Some(token)) => {
+            let invitation = db::invitations::take(conn, &random::token_hash(token)).await?;
+            let refused = "the invitation is wrong or was used, has expired or was taken back";
+            let invitation =
+                invitation.ok_or_else(|| ApiError::new(ErrorCode::InvalidInvitation, refused))?;
+            let TakenInvitation { id, role, quota_bytes } = invitation;
+            Ok(Right { role, quota_bytes, invitation: Some(id) })
+        }
+        (Registration::Open, None) => Ok(member),
+        (Registration::Invite, None) => {
+            Err(ApiError::new(ErrorCode::RegistrationClosed, "registration needs an invitation"))
+        }
     }
 }
 
@@ -179,7 +203,7 @@ async fn insert_account(
     state: &AppState,
     conn: &mut PgConnection,
     request: &RegisterRequest,
-    role: AccountRole,
+    right: &Right,
 ) -> ApiResult<AccountKey> {
     let pepper = &state.secrets.pepper;
     let kdf = PreloginResponse {
@@ -190,7 +214,8 @@ async fn insert_account(
     let account = NewAccount {
         public_id: &request.account,
         login: &request.login,
-        role,
+        role: right.role,
+        quota_bytes: right.quota_bytes,
         identity: &request.identity,
         kdf: &kdf,
         auth_verifier: &pepper.derive_verifier(&request.account, &request.auth_key.0),

@@ -10,6 +10,7 @@ pub mod enrolments;
 pub mod events;
 pub mod health;
 pub mod heartbeats;
+pub mod invitations;
 pub mod messages;
 pub mod nodes;
 mod reclaim;
@@ -19,6 +20,7 @@ pub mod sessions;
 pub mod snapshots;
 pub mod sources;
 pub mod uploads;
+pub mod users;
 pub mod vaults;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};

@@ -45,6 +45,7 @@ pub async fn open_session(
     db::audit_log::note(&mut tx, actor, AuditEvent::SignedIn, None).await?;
     let token = random::token();
     db::sessions::insert(&mut tx, &random::token_hash(&token), credentials.account).await?;
+    db::accounts::signed_in(&mut tx, credentials.account).await?;
     commit(tx).await?;
 
     let password_wrap = state.secrets.pepper.open(&credentials.public_id, &credentials.password_wrap);
@@ -105,8 +106,12 @@ pub async fn find_session(session: Session) -> axum::Json<SessionResponse> {
 pub async fn close_session(
     State(state): State<AppState>,
     session: Session,
+    address: ClientAddress,
 ) -> ApiResult<(CookieJar, NoContent)> {
-    db::sessions::delete(&mut *state.connection().await?, &session.token_hash).await?;
+    let mut tx = state.begin().await?;
+    db::sessions::delete(&mut tx, &session.token_hash).await?;
+    db::audit_log::note(&mut tx, address.actor(&session), AuditEvent::SignedOut, None).await?;
+    commit(tx).await?;
     let cookie = removal_cookie(&state.settings.public_url);
     Ok((CookieJar::new().add(cookie), NoContent))
 }

@@ -2,12 +2,13 @@
 
 use axum::extract::State;
 use axum::response::NoContent;
+use protocol::audit_log::AuditEvent;
 use protocol::id::{SourceId, VaultId};
 use protocol::snapshots::{RetentionPolicy, RetentionPreview, RetentionResponse, SnapshotsResponse};
 use sqlx::PgConnection;
 
 use super::{Json, Path, vaults};
-use crate::auth::{Session, SteppedUp};
+use crate::auth::{ClientAddress, Session, SteppedUp};
 use crate::caller::Caller;
 use crate::db;
 use crate::db::retention::RetainedSource;
@@ -44,13 +45,17 @@ pub async fn find_retention(
 pub async fn put_retention(
     State(state): State<AppState>,
     session: SteppedUp,
+    address: ClientAddress,
     Path(place): Path<(VaultId, SourceId)>,
     Json(policy): Json<RetentionPolicy>,
 ) -> ApiResult<NoContent> {
     check(&policy)?;
     let mut tx = state.begin().await?;
+    let actor = address.actor(session.session());
     let source = find(&mut tx, session.into(), place).await?;
     db::retention::put(&mut tx, source.key, &policy).await?;
+    let about = place.1.to_string();
+    db::audit_log::note(&mut tx, actor, AuditEvent::RetentionChanged, Some(&about)).await?;
     commit(tx).await?;
     Ok(NoContent)
 }

@@ -2,13 +2,11 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Context as _;
 use clap::Subcommand;
 use configuration::SecretSource;
 use protocol::audit_log::AuditEntry;
-use time::OffsetDateTime;
 
-use super::{Access, connect, to_json};
+use super::{Access, connect, to_json, utc};
 use crate::db;
 
 /// What can be done with the audit log.
@@ -38,17 +36,10 @@ fn table(entries: &[AuditEntry]) -> anyhow::Result<String> {
     let mut out =
         format!("{:>8}  {:19}  {:20}  {:24}  {:15}  ABOUT\n", "ID", "TIME (UTC)", "EVENT", "LOGIN", "FROM");
     for entry in entries {
-        let at = OffsetDateTime::from_unix_timestamp((entry.at_ms / 1000).cast_signed());
-        let at = at.context("a time of the log")?;
-        let (date, time) = (at.date(), at.time());
-        let (hour, minute, second) = time.as_hms();
+        let at = utc(entry.at_ms)?;
         let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         let [login, client, about] = [&entry.login, &entry.client, &entry.about].map(or_dash);
-        let _ = writeln!(
-            out,
-            "{:>8}  {date} {hour:02}:{minute:02}:{second:02}  {:20}  {login:24}  {client:15}  {about}",
-            entry.id, entry.event
-        );
+        let _ = writeln!(out, "{:>8}  {at}  {:20}  {login:24}  {client:15}  {about}", entry.id, entry.event);
     }
     Ok(out)
 }

@@ -2,20 +2,19 @@
 
 use std::fmt::Write as _;
 
-use anyhow::bail;
 use clap::{Subcommand, ValueEnum};
 use configuration::SecretSource;
-use protocol::audit_log::AuditEvent;
 use protocol::sessions::AccountRole;
+use protocol::users::User;
 use sqlx::Connection as _;
-use sqlx::postgres::PgConnection;
 
-use super::{Access, connect, gibibytes, to_json};
+use super::invitation::{InvitationCommand, invitation};
+use super::{Access, connect, size, to_json, utc};
 use crate::db;
-use crate::db::AccountKey;
 use crate::db::accounts::role_name;
 use crate::db::audit_log::Actor;
-use crate::db::users::{RoleChange, User};
+use crate::db::users::Which;
+use crate::users::{self, quota_word};
 
 /// What can be done with accounts.
 #[derive(Debug, Subcommand)]
@@ -44,11 +43,13 @@ pub enum UserCommand {
         #[command(flatten)]
         access: Access,
     },
+    #[command(flatten)]
+    Invitation(InvitationCommand),
 }
 
 /// Bytes; none is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quota(Option<u64>);
+pub struct Quota(pub(super) Option<u64>);
 
 /// What an account may do.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -59,6 +60,15 @@ pub enum Role {
     Member,
 }
 
+impl From<Role> for AccountRole {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Operator => Self::Operator,
+            Role::Member => Self::Member,
+        }
+    }
+}
+
 /// Does it. The answer is to be printed.
 ///
 /// # Errors
@@ -67,69 +77,43 @@ pub async fn user(command: UserCommand, database: &SecretSource) -> anyhow::Resu
     match command {
         UserCommand::List { access } => {
             let users = db::users::list(&mut connect(database).await?).await?;
-            if access.json { to_json(&users) } else { Ok(table(&users)) }
+            if access.json { to_json(&users) } else { table(&users) }
         }
         UserCommand::SetQuota { login, quota: Quota(bytes), access } => {
             let mut conn = connect(database).await?;
             let mut tx = conn.begin().await?;
-            let Some(account) = db::users::set_quota(&mut tx, &login, bytes).await? else {
-                return unknown(&login);
-            };
-            let word = bytes.map_or("none".to_owned(), |bytes| bytes.to_string());
-            note(&mut tx, account, AuditEvent::QuotaChanged, &word).await?;
+            users::set_quota(&mut tx, Which::Login(&login), bytes, Actor::default()).await?;
             tx.commit().await?;
             let json = serde_json::json!({ "login": login, "quota_bytes": bytes });
-            if access.json { to_json(&json) } else { Ok(format!("the quota of {login} is {word}\n")) }
+            let done = format!("the quota of {login} is {}\n", quota_word(bytes));
+            if access.json { to_json(&json) } else { Ok(done) }
         }
         UserCommand::SetRole { login, role, access } => {
-            let role = match role {
-                Role::Operator => AccountRole::Operator,
-                Role::Member => AccountRole::Member,
-            };
+            let role = AccountRole::from(role);
             let mut conn = connect(database).await?;
             let mut tx = conn.begin().await?;
-            let account = match db::users::set_role(&mut tx, &login, role).await? {
-                RoleChange::Done(account) => account,
-                RoleChange::Unknown => return unknown(&login),
-                RoleChange::LastOperator => {
-                    bail!("{login} is the only operator; make another account one first")
-                }
-            };
-            note(&mut tx, account, AuditEvent::RoleChanged, role_name(role)).await?;
+            users::set_role(&mut tx, Which::Login(&login), role, Actor::default()).await?;
             tx.commit().await?;
             let json = serde_json::json!({ "login": login, "role": role });
             if access.json { to_json(&json) } else { Ok(format!("{login} is a {} now\n", role_name(role))) }
         }
+        UserCommand::Invitation(command) => invitation(command, database).await,
     }
 }
 
-/// The entry names the account that it concerns; nobody is signed in on the command line.
-async fn note(
-    conn: &mut PgConnection,
-    account: AccountKey,
-    event: AuditEvent,
-    word: &str,
-) -> anyhow::Result<()> {
-    let actor = Actor { account: Some(account), client: None };
-    Ok(db::audit_log::note(conn, actor, event, Some(word)).await?)
-}
-
-fn unknown(login: &str) -> anyhow::Result<String> {
-    bail!("no account has the login {login}; `user list` shows all")
-}
-
-fn table(users: &[User]) -> String {
-    let mut out = format!("{:>8}  {:>8}  {:8}  LOGIN\n", "USED", "QUOTA", "ROLE");
+fn table(users: &[User]) -> anyhow::Result<String> {
+    let mut out = format!("{:>8}  {:>8}  {:8}  {:19}  LOGIN\n", "USED", "QUOTA", "ROLE", "SIGNED IN (UTC)");
     for user in users {
-        let quota = user.quota_bytes.map_or("none".to_owned(), gibibytes);
-        let used = gibibytes(user.used_bytes);
-        let _ = writeln!(out, "{used:>8}  {quota:>8}  {:8}  {}", role_name(user.role), user.login);
+        let quota = user.quota_bytes.map_or("none".to_owned(), size);
+        let signed_in = user.signed_in_ms.map(utc).transpose()?.unwrap_or_else(|| "-".to_owned());
+        let (used, role) = (size(user.used_bytes), role_name(user.role));
+        let _ = writeln!(out, "{used:>8}  {quota:>8}  {role:8}  {signed_in:19}  {}", user.login);
     }
-    out
+    Ok(out)
 }
 
 /// A number with K, M, G or T behind it, or `none`.
-fn parse_quota(text: &str) -> Result<Quota, String> {
+pub(super) fn parse_quota(text: &str) -> Result<Quota, String> {
     if text == "none" {
         return Ok(Quota(None));
     }

@@ -18,6 +18,8 @@ pub struct NewAccount<'a> {
     pub login: &'a str,
     /// What it may do.
     pub role: AccountRole,
+    /// What it may hold in bytes, if there is a limit.
+    pub quota_bytes: Option<u64>,
     /// Verifies its envelopes.
     pub identity: &'a PublicKey,
     /// How its password becomes a key.
@@ -92,8 +94,8 @@ pub async fn insert(conn: &mut PgConnection, account: &NewAccount<'_>) -> Result
     let iterations = i32::try_from(account.kdf.iterations).map_err(|_| DbError::Corrupt("iterations"))?;
     let inserted = sqlx::query_scalar!(
         "INSERT INTO accounts (public_id, login, role, identity, account_salt, kdf_id, iterations, auth_verifier,
-                               recovery_auth_hash, password_wrap, recovery_wrap, recovery_key_wrap)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                               recovery_auth_hash, password_wrap, recovery_wrap, recovery_key_wrap, quota_bytes)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          RETURNING id",
         account.public_id.as_bytes(),
         account.login,
@@ -107,6 +109,7 @@ pub async fn insert(conn: &mut PgConnection, account: &NewAccount<'_>) -> Result
         account.password_wrap,
         account.recovery_wrap,
         account.recovery_key_wrap,
+        super::users::quota_column(account.quota_bytes),
     )
     .fetch_one(conn)
     .await;
@@ -147,4 +150,10 @@ pub async fn find_credentials(conn: &mut PgConnection, login: &str) -> Result<Op
         })
     })
     .transpose()
+}
+
+/// Somebody signed in to the account just now.
+pub async fn signed_in(conn: &mut PgConnection, account: AccountKey) -> Result<(), DbError> {
+    let noted = sqlx::query!("UPDATE accounts SET signed_in_at = now() WHERE id = $1", account.0);
+    super::changed_one(&noted.execute(conn).await?, "accounts")
 }

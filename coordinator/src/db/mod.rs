@@ -16,6 +16,7 @@ pub mod events;
 pub mod garbage;
 pub mod intervals;
 pub mod inventories;
+pub mod invitations;
 pub mod liveness;
 pub mod login_attempts;
 pub mod messages;

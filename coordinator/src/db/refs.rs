@@ -149,6 +149,17 @@ pub async fn apply(conn: &mut PgConnection, to: Applying, page: &[Reference]) ->
     Ok(if all { Applied::Done } else { Applied::BelowZero })
 }
 
+/// Bytes of the blobs that the source refers to by this commit, and did not before.
+pub async fn count_added_bytes(conn: &mut PgConnection, to: Applying) -> Result<u64, DbError> {
+    let bytes = sqlx::query_scalar!(
+        r#"SELECT coalesce(sum(b.size), 0)::bigint AS "bytes!"
+           FROM refs r JOIN blobs b ON b.id = r.blob_id WHERE r.source_id = $1 AND r.since_seq = $2"#,
+        to.source.0,
+        to.seq,
+    );
+    super::unsigned(bytes.fetch_one(conn).await?, "blobs.size")
+}
+
 /// Closes the intervals whose counts came to 0.
 pub async fn close_unreferenced(conn: &mut PgConnection, source: SourceKey, seq: i64) -> Result<(), DbError> {
     sqlx::query!(

@@ -43,10 +43,9 @@ pub async fn join_exists(conn: &mut PgConnection, token_hash: &[u8; 32]) -> Resu
     Ok(exists.fetch_one(conn).await?)
 }
 
-/// Puts a join token in force.
-pub async fn insert_join(conn: &mut PgConnection, token_hash: &[u8; 32]) -> Result<(), DbError> {
-    sqlx::query!("INSERT INTO join_tokens (token_hash) VALUES ($1) ON CONFLICT DO NOTHING", token_hash)
-        .execute(conn)
-        .await?;
-    Ok(())
+/// Puts a join token in force; false if it was already.
+pub async fn insert_join(conn: &mut PgConnection, token_hash: &[u8; 32]) -> Result<bool, DbError> {
+    let inserted =
+        sqlx::query!("INSERT INTO join_tokens (token_hash) VALUES ($1) ON CONFLICT DO NOTHING", token_hash);
+    Ok(inserted.execute(conn).await?.rows_affected() == 1)
 }

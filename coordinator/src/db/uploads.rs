@@ -1,7 +1,8 @@
 //! Upload sessions: what they planned, and which grants they got.
 
-use protocol::id::{GrantId, IdempotencyKey, UploadId, VaultId};
+use protocol::id::{GrantId, UploadId, VaultId};
 use protocol::limits::UPLOAD_IDLE_SECONDS;
+use protocol::uploads::OpenUploadRequest;
 use sqlx::PgConnection;
 
 use super::blobs::PlannedBlob;
@@ -19,6 +20,8 @@ pub struct UploadRow {
     pub vault: VaultKey,
     /// The vault's id.
     pub vault_id: VaultId,
+    /// It commits deletions alone, by its client's word.
+    pub removes: bool,
 }
 
 /// A grant that a session got, for judging receipts.
@@ -49,7 +52,7 @@ pub struct NewGrant {
 pub async fn open(
     conn: &mut PgConnection,
     vault: VaultKey,
-    key: &IdempotencyKey,
+    wanted: &OpenUploadRequest,
     fresh: &UploadId,
 ) -> Result<UploadId, DbError> {
     let idle = interval(UPLOAD_IDLE_SECONDS);
@@ -58,13 +61,14 @@ pub async fn open(
         .execute(&mut *conn)
         .await?;
     let public_id = sqlx::query_scalar!(
-        "INSERT INTO uploads (vault_id, public_id, idempotency_key, expires_at)
-         VALUES ($1, $2, $3, now() + make_interval(secs => $4))
+        "INSERT INTO uploads (vault_id, public_id, idempotency_key, removes, expires_at)
+         VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5))
          ON CONFLICT (vault_id, idempotency_key) DO UPDATE SET expires_at = excluded.expires_at
          RETURNING public_id",
         vault.0,
         fresh.as_bytes(),
-        key.as_bytes(),
+        wanted.key.as_bytes(),
+        wanted.removes,
         idle,
     )
     .fetch_one(conn)
@@ -80,7 +84,7 @@ pub async fn touch(
     upload: &UploadId,
 ) -> Result<Option<UploadRow>, DbError> {
     let row = sqlx::query!(
-        r#"SELECT u.id, u.vault_id, v.public_id, u.expires_at < now() + make_interval(secs => $3) AS "is_stale!"
+        r#"SELECT u.id, u.vault_id, v.public_id, u.removes, u.expires_at < now() + make_interval(secs => $3) AS "is_stale!"
            FROM uploads u JOIN vaults v ON v.id = u.vault_id
            WHERE v.account_id = $1 AND u.public_id = $2 AND u.expires_at > now()
            FOR KEY SHARE OF u"#,
@@ -103,7 +107,12 @@ pub async fn touch(
         .await?;
     }
     let vault_id = stored(VaultId::from_slice(&row.public_id), "vaults.public_id")?;
-    Ok(Some(UploadRow { key: UploadKey(row.id), vault: VaultKey(row.vault_id), vault_id }))
+    Ok(Some(UploadRow {
+        key: UploadKey(row.id),
+        vault: VaultKey(row.vault_id),
+        vault_id,
+        removes: row.removes,
+    }))
 }
 
 /// The account's open session of this id, extended, for one transaction that claims it at a time.
@@ -115,7 +124,7 @@ pub async fn claim(
     let row = sqlx::query!(
         "UPDATE uploads u SET expires_at = now() + make_interval(secs => $3) FROM vaults v
          WHERE v.id = u.vault_id AND v.account_id = $1 AND u.public_id = $2 AND u.expires_at > now()
-         RETURNING u.id, u.vault_id, v.public_id",
+         RETURNING u.id, u.vault_id, v.public_id, u.removes",
         account.0,
         upload.as_bytes(),
         interval(UPLOAD_IDLE_SECONDS),
@@ -124,7 +133,12 @@ pub async fn claim(
     .await?;
     row.map(|row| {
         let vault_id = stored(VaultId::from_slice(&row.public_id), "vaults.public_id")?;
-        Ok(UploadRow { key: UploadKey(row.id), vault: VaultKey(row.vault_id), vault_id })
+        Ok(UploadRow {
+            key: UploadKey(row.id),
+            vault: VaultKey(row.vault_id),
+            vault_id,
+            removes: row.removes,
+        })
     })
     .transpose()
 }

@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Request, State};
-use protocol::id::{BlobId, EnrolmentId, NodeId, SourceId, UploadId, VaultId};
+use protocol::id::{AccountId, BlobId, EnrolmentId, InvitationId, NodeId, SourceId, UploadId, VaultId};
 use protocol::nodes::JoinRequest;
 use server::openapi::Operation;
 use utoipa::openapi::path::ParameterIn;
@@ -11,7 +11,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::relay::WithBody;
 use crate::api::{Json, Path, Query};
-use crate::auth::{ClientAddress, ClientNetwork, Operator, SameOrigin, Session, SteppedUp};
+use crate::auth::{
+    ClientAddress, ClientNetwork, Operator, SameOrigin, Session, SteppedUp, SteppedUpOperator,
+};
 use crate::caller::Caller;
 use crate::device_auth::{Device, DeviceSignature};
 use crate::node_auth::{Introduction, NodeRequest};
@@ -30,7 +32,7 @@ macro_rules! not_in_the_interface {
 }
 
 // Who may call a route stands in the protocol's list of routes.
-not_in_the_interface!(Session, SteppedUp, Operator, Caller, Device, DeviceSignature);
+not_in_the_interface!(Session, SteppedUp, Operator, SteppedUpOperator, Caller, Device, DeviceSignature);
 not_in_the_interface!(ClientAddress, ClientNetwork, Request);
 
 impl<S> Input for State<S> {
@@ -101,7 +103,7 @@ macro_rules! ids {
     )*};
 }
 
-ids!(BlobId EnrolmentId NodeId SourceId UploadId VaultId);
+ids!(AccountId BlobId EnrolmentId InvitationId NodeId SourceId UploadId VaultId);
 
 impl Parts for u32 {
     fn describe(operation: &mut Operation) {

@@ -4,7 +4,7 @@ use axum::response::NoContent;
 use axum::response::sse::Sse;
 use axum_extra::extract::CookieJar;
 use protocol::events::Event;
-use server::answers::{Created, Octets};
+use server::answers::{Created, Made, Octets};
 use server::error::ApiError;
 use server::metrics::Exposition;
 use server::openapi::Operation;
@@ -40,6 +40,12 @@ impl Output for NoContent {
 impl Output for Created {
     fn describe(operation: &mut Operation) {
         operation.answers_nothing(201, "It is made.");
+    }
+}
+
+impl<T: ToSchema> Output for Made<T> {
+    fn describe(operation: &mut Operation) {
+        operation.answers_json::<T>(201, "What was made.");
     }
 }
 

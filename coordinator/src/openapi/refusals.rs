@@ -3,9 +3,9 @@
 
 use protocol::error::ErrorCode::{
     self, BlobsMissing, ChainConflict, Forbidden, HashMismatch, InsufficientStorage, InsufficientZones,
-    InvalidEnvelope, InvalidJoinToken, InvalidRequest, InvalidSetupToken, LastCopies, LoginTaken, NotFound,
-    QuotaExceeded, RegistrationClosed, StepUpRequired, TooLarge, TooManyRequests, Unauthenticated,
-    UploadExpired, WrongCredentials,
+    InvalidEnvelope, InvalidInvitation, InvalidJoinToken, InvalidRequest, InvalidSetupToken, LastCopies,
+    LastOperator, LoginTaken, NotFound, QuotaExceeded, RegistrationClosed, StepUpRequired, TooLarge,
+    TooManyRequests, Unauthenticated, UploadExpired, WrongCredentials,
 };
 use protocol::routes::{Route, coordinator as routes};
 
@@ -13,9 +13,14 @@ use protocol::routes::{Route, coordinator as routes};
 pub(super) fn of(route: Route) -> &'static [ErrorCode] {
     match route {
         routes::PRELOGIN | routes::OPEN_ENROLMENT => &[TooManyRequests],
-        routes::REGISTER => {
-            &[TooManyRequests, InvalidEnvelope, InvalidSetupToken, RegistrationClosed, LoginTaken]
-        }
+        routes::REGISTER => &[
+            TooManyRequests,
+            InvalidEnvelope,
+            InvalidSetupToken,
+            InvalidInvitation,
+            RegistrationClosed,
+            LoginTaken,
+        ],
         routes::LOGIN | routes::STEP_UP => &[TooManyRequests, WrongCredentials],
         routes::APPEND_ACCOUNT_STATE => &[InvalidEnvelope, ChainConflict],
         routes::REQUEST_ENROLMENT => &[TooManyRequests, NotFound, Forbidden],
@@ -38,7 +43,9 @@ pub(super) fn of(route: Route) -> &'static [ErrorCode] {
         | routes::OPEN_UPLOAD
         | routes::DRAIN_NODE
         | routes::UNDRAIN_NODE
-        | routes::PREVIEW_REMOVAL => &[NotFound],
+        | routes::PREVIEW_REMOVAL
+        | routes::SET_QUOTA
+        | routes::REVOKE_INVITATION => &[NotFound],
         routes::SEND_MESSAGE => &[NotFound, TooManyRequests],
         routes::APPEND_COMMIT => {
             &[TooManyRequests, NotFound, UploadExpired, InvalidEnvelope, ChainConflict, StepUpRequired]
@@ -51,6 +58,8 @@ pub(super) fn of(route: Route) -> &'static [ErrorCode] {
         // The node's own among them.
         routes::RELAY_PUT_BLOBS => &[NotFound, Forbidden, TooLarge, HashMismatch, InsufficientStorage],
         routes::RELAY_READ_BLOBS | routes::RELAY_GET_BLOB => &[NotFound, Forbidden],
+        routes::SET_ROLE => &[NotFound, LastOperator],
+        routes::INVITE => &[InvalidRequest, RegistrationClosed],
         routes::REMOVE_NODE => &[NotFound, LastCopies],
         routes::JOIN => &[Unauthenticated, InvalidJoinToken, Forbidden],
         _ => &[],

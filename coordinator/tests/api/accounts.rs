@@ -1,7 +1,10 @@
 //! Making accounts.
 
+use coordinator::config::Registration;
 use futures_util::{StreamExt as _, stream};
-use protocol::accounts::{PreloginRequest, PreloginResponse, RegisterRequest, RegistrationResponse};
+use protocol::accounts::{
+    PreloginRequest, PreloginResponse, RegisterRequest, RegistrationMode, RegistrationResponse,
+};
 use protocol::bytes::{Base64, Base64Array};
 use protocol::error::ErrorCode;
 use protocol::routes::coordinator as routes;
@@ -33,7 +36,8 @@ async fn the_setup_link_makes_one_operator() {
 
 #[tokio::test]
 async fn the_first_account_needs_the_right_link() {
-    let server = Server::start_with(Options { registration_open: true, ..Options::default() }).await;
+    let server =
+        Server::start_with(Options { registration: Some(Registration::Open), ..Options::default() }).await;
     let person = Person::new("a");
     for token in [None, Some("wrong".to_owned())] {
         server.register(&person.registration(token)).await.expect_code(ErrorCode::InvalidSetupToken);
@@ -46,10 +50,11 @@ async fn registration_is_closed_unless_opened() {
     closed.register_operator().await;
     closed.register(&Person::new("b").registration(None)).await.expect_code(ErrorCode::RegistrationClosed);
 
-    let open = Server::start_with(Options { registration_open: true, ..Options::default() }).await;
+    let open =
+        Server::start_with(Options { registration: Some(Registration::Open), ..Options::default() }).await;
     open.register_operator().await;
     open.register_member("b").await;
-    assert!(registration(&open).await.open);
+    assert_eq!(registration(&open).await.mode, RegistrationMode::Open);
     open.register(&Person::new("b").registration(None)).await.expect_code(ErrorCode::LoginTaken);
 }
 
@@ -134,7 +139,8 @@ async fn three_hundred_questions_make_a_network_wait() {
 
 #[tokio::test]
 async fn a_repeated_registration_is_answered_like_the_first() {
-    let server = Server::start_with(Options { registration_open: true, ..Options::default() }).await;
+    let server =
+        Server::start_with(Options { registration: Some(Registration::Open), ..Options::default() }).await;
     let operator = Person::new("operator").registration(Some(server.setup_token()));
     let member = Person::new("member").registration(None);
     for request in [&operator, &member] {

@@ -19,6 +19,7 @@ use protocol::blob_list::{SizedBlob, StoredBlob};
 use protocol::id::{IdempotencyKey, SourceId, UploadId};
 use protocol::limits::BLOB_BYTES_MIN;
 use protocol::refs::{Reference, pack};
+use protocol::uploads::OpenUploadRequest;
 use sqlx::PgPool;
 
 use crate::garbage::AT_ONCE;
@@ -91,7 +92,8 @@ impl Race {
     async fn back_up(&self, source: SourceKey, seq: i64, from: &BTreeSet<u16>, to: &BTreeSet<u16>) {
         let mut tx = self.pool.begin().await.unwrap();
         let (key, fresh) = (random::id(IdempotencyKey::from_bytes), random::id(UploadId::from_bytes));
-        db::uploads::open(&mut tx, self.vault, &key, &fresh).await.unwrap();
+        let wanted = OpenUploadRequest { key, removes: false };
+        db::uploads::open(&mut tx, self.vault, &wanted, &fresh).await.unwrap();
         tx.commit().await.unwrap();
         let upload = self.upload_key(&fresh).await;
 

@@ -73,7 +73,7 @@ fn a_flag_goes_over_the_environment_and_that_over_the_file_and_that_over_the_def
         "overdue_after = 60  # file",
         "data = \"/file\"  # file",
         "log_json = true  # file",
-        "registration = \"closed\"  # default",
+        "registration = \"invite\"  # default",
         "# web is not set",
         "# database_url is set",
         "# metrics_token is not set",

@@ -139,7 +139,7 @@ fn requests(
                     sealed: Base64(seal(1)),
                 }),
                 routes::LOCATE => call(&[&vault]).json(&LocateRequest { blobs: pack_ids(&[blob_id(1)]) }),
-                routes::OPEN_UPLOAD => call(&[&vault]).json(&OpenUploadRequest { key }),
+                routes::OPEN_UPLOAD => call(&[&vault]).json(&OpenUploadRequest { key, removes: false }),
                 routes::PLAN => call(&[&upload]).json(&PlanRequest {
                     blobs: pack_sized(&[SizedBlob { id: blob_id(1), size: 4160 }]),
                     again: false,

@@ -67,6 +67,7 @@ fn the_table_of_routes_is_the_protocols() {
             Caller::Session => "session",
             Caller::SteppedUp => "stepped up",
             Caller::Operator => "operator",
+            Caller::SteppedUpOperator => "operator, stepped up",
             Caller::DeviceSignature => "device's signature",
             Caller::Device => "device",
             Caller::SessionOrDevice => "session, device",

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use coordinator::config::Registration;
 use coordinator::garbage::{Cycle, Reclaim};
 use coordinator::jobs::{deletes, garbage};
 use protocol::blob_list::{StoredBlob, unpack_ids, unpack_stored};
@@ -27,8 +28,12 @@ pub(crate) const AT_ONCE: Reclaim = Reclaim {
 
 /// A server whose jobs run when a test says so, with an operator and nodes that delete.
 pub(crate) async fn server_with_nodes(zones: usize) -> (Server, Registered, Vec<Node>) {
-    let server =
-        Server::start_with(Options { registration_open: true, reclaim: AT_ONCE, ..Options::default() }).await;
+    let server = Server::start_with(Options {
+        registration: Some(Registration::Open),
+        reclaim: AT_ONCE,
+        ..Options::default()
+    })
+    .await;
     let operator = server.register_operator().await;
     let mut nodes = Vec::new();
     for number in 0..zones {

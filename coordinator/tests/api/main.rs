@@ -4,6 +4,7 @@
 
 mod account_states;
 mod accounts;
+mod audit_log;
 mod blobs;
 mod collection_race;
 mod commits;
@@ -15,11 +16,13 @@ mod enrolments;
 mod events;
 mod examples;
 mod garbage;
+mod invitations;
 mod messages;
 mod metrics;
 mod nodes;
 mod openapi;
 mod operator;
+mod quota;
 mod rebalance;
 mod receipts;
 mod reclaim;

@@ -1,5 +1,6 @@
 //! Every route against every bad credential. A route that the protocol gains and this file does not know fails.
 
+use coordinator::config::Registration;
 use protocol::envelope::device_certificate::Role;
 use protocol::error::ErrorCode;
 use protocol::routes::{Caller, Route, coordinator as routes};
@@ -15,7 +16,9 @@ fn request(server: &Server, route: Route) -> RequestBuilder {
         .split('/')
         .filter(|part| part.starts_with('{'))
         .map(|part| match part {
-            "{vault}" | "{upload}" | "{enrolment}" | "{source}" | "{node}" => &id as &dyn std::fmt::Display,
+            "{vault}" | "{upload}" | "{enrolment}" | "{source}" | "{node}" | "{account}" | "{invitation}" => {
+                &id as &dyn std::fmt::Display
+            }
             "{seq}" | "{page}" => &0,
             other => panic!("{other} is new: say what it may be"),
         })
@@ -106,8 +109,9 @@ async fn no_route_opens_to_bad_credentials() {
             list.iter().map(|(name, value)| ("authorization", *name, value)).collect::<Vec<_>>()
         };
         let refused: Vec<_> = match route.caller {
-            Caller::Anyone | Caller::Monitoring => Vec::new(),
-            Caller::Session | Caller::SteppedUp | Caller::Operator => {
+            // What has a grant, its node judges: `a_relay_takes_nodes_requests_and_nothing_else` of the client's tests.
+            Caller::Anyone | Caller::Monitoring | Caller::Grant => Vec::new(),
+            Caller::Session | Caller::SteppedUp | Caller::Operator | Caller::SteppedUpOperator => {
                 cookies.chain(authorizations(&bad.bearers)).chain([device]).collect()
             }
             Caller::SessionOrDevice => cookies.chain(authorizations(&bad.bearers)).collect(),
@@ -116,8 +120,6 @@ async fn no_route_opens_to_bad_credentials() {
                 authorizations(&bad.devices).into_iter().chain([person, device]).collect()
             }
             Caller::Node => authorizations(&bad.nodes).into_iter().chain([person, device]).collect(),
-            // The node judges it: `a_relay_takes_nodes_requests_and_nothing_else` of the client's tests.
-            Caller::Grant => Vec::new(),
         };
         for (header, name, value) in refused {
             let changing = request(&server, *route).header("x-triplicate", "1");
@@ -145,10 +147,12 @@ async fn a_bad_bearer_is_not_saved_by_a_good_cookie() {
 
 #[tokio::test]
 async fn what_is_the_operators_is_closed_to_members() {
-    let server = Server::start_with(Options { registration_open: true, ..Options::default() }).await;
+    let server =
+        Server::start_with(Options { registration: Some(Registration::Open), ..Options::default() }).await;
     server.register_operator().await;
     let member = server.register_member("member").await;
-    for route in routes::ALL.iter().filter(|route| route.caller == Caller::Operator) {
+    let is_operators = |route: &&Route| matches!(route.caller, Caller::Operator | Caller::SteppedUpOperator);
+    for route in routes::ALL.iter().filter(is_operators) {
         let by_member = request(&server, *route).header("x-triplicate", "1").header("cookie", &member.cookie);
         expect_refusal(by_member, *route, "a member's session", ErrorCode::Forbidden).await;
     }
@@ -159,24 +163,30 @@ async fn what_needs_a_fresh_proof_is_closed_to_a_session_left_open() {
     let server = Server::start().await;
     let operator = server.register_operator().await;
     server.sql("UPDATE sessions SET proven_at = now() - interval '5 minutes'").await;
-    for route in routes::ALL.iter().filter(|route| route.caller == Caller::SteppedUp) {
+    for route in routes::ALL.iter().filter(|route| needs_proof(**route)) {
         let left_open =
             request(&server, *route).header("x-triplicate", "1").header("cookie", &operator.cookie);
         expect_refusal(left_open, *route, "a proof of long ago", ErrorCode::StepUpRequired).await;
     }
 }
 
+fn needs_proof(route: Route) -> bool {
+    matches!(route.caller, Caller::SteppedUp | Caller::SteppedUpOperator)
+}
+
 /// Listed here by hand, so that no route loses it by a slip. Commits that forget or purge need it too: their route is
 /// that of others, and `reclaim.rs` tests them.
 #[test]
 fn these_routes_need_a_fresh_proof_of_the_passphrase() {
-    let stepped_up = routes::ALL.iter().filter(|route| route.caller == Caller::SteppedUp);
+    let stepped_up = routes::ALL.iter().filter(|route| needs_proof(**route));
     assert_eq!(
         stepped_up.map(|route| route.path).collect::<Vec<_>>(),
         [
             "/api/v1/enrolments/{enrolment}/grant",
             "/api/v1/devices/revocations",
             "/api/v1/vaults/{vault}/sources/{source}/retention",
+            "/api/v1/users/{account}/role",
+            "/api/v1/invitations",
         ]
     );
 }
@@ -207,7 +217,13 @@ fn only_these_routes_are_open_to_anyone() {
 async fn changes_need_our_own_page() {
     let server = Server::start().await;
     let operator = server.register_operator().await;
-    let by_session = [Caller::Session, Caller::SteppedUp, Caller::Operator, Caller::SessionOrDevice];
+    let by_session = [
+        Caller::Session,
+        Caller::SteppedUp,
+        Caller::Operator,
+        Caller::SteppedUpOperator,
+        Caller::SessionOrDevice,
+    ];
     let changing =
         routes::ALL.iter().filter(|route| by_session.contains(&route.caller) && route.method != "GET");
     for route in changing {

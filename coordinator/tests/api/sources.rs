@@ -1,5 +1,6 @@
 //! Sources: who may write them, when they are closed, overdue and proven.
 
+use coordinator::config::Registration;
 use coordinator::random;
 use protocol::envelope::commit::{Kind, SnapshotFlags};
 use protocol::envelope::device_certificate::Role;
@@ -160,7 +161,8 @@ fn operator_in<'a>(owner: &'a mut Registered, device: &Registered) -> &'a Regist
 
 #[tokio::test]
 async fn a_devices_open_source_without_a_new_snapshot_becomes_overdue() {
-    let options = Options { registration_open: true, overdue_after: Some(3600), ..Options::default() };
+    let options =
+        Options { registration: Some(Registration::Open), overdue_after: Some(3600), ..Options::default() };
     let server = Server::start_with(options).await;
     let mut operator = server.register_operator().await;
     crate::support::Node::up(&server, "zone").await;
@@ -186,7 +188,8 @@ async fn a_devices_open_source_without_a_new_snapshot_becomes_overdue() {
 
 #[tokio::test]
 async fn a_full_devices_source_becomes_overdue_once_it_has_backed_it_up() {
-    let options = Options { registration_open: true, overdue_after: Some(3600), ..Options::default() };
+    let options =
+        Options { registration: Some(Registration::Open), overdue_after: Some(3600), ..Options::default() };
     let server = Server::start_with(options).await;
     let mut operator = server.register_operator().await;
     crate::support::Node::up(&server, "zone").await;

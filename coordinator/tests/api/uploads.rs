@@ -23,7 +23,7 @@ const PLAIN: SnapshotFlags = SnapshotFlags { baseline: false, partial: false };
 async fn the_same_key_opens_the_same_session() {
     let (server, operator, _) = Server::with_zones(3).await;
     let open = async |key| -> OpenUploadResponse {
-        let body = OpenUploadRequest { key };
+        let body = OpenUploadRequest { key, removes: false };
         operator.send(&server, routes::OPEN_UPLOAD, &[&operator.vault], &body).await.json()
     };
     let [a, b] = [(); 2].map(|()| random::id(IdempotencyKey::from_bytes));

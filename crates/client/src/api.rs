@@ -215,7 +215,12 @@ impl Client {
         read_json(&self.retry(|| self.send_once(route, values, Body::Empty)).await?)
     }
 
-    async fn get_octets(&self, route: Route, values: &[&dyn Display], query: &str) -> Result<Bytes, Error> {
+    pub(crate) async fn get_octets(
+        &self,
+        route: Route,
+        values: &[&dyn Display],
+        query: &str,
+    ) -> Result<Bytes, Error> {
         let url = self.url(route, values) + query;
         self.retry(|| self.send(self.request(route, &url, Body::Empty), TIMEOUT)).await
     }
@@ -255,7 +260,12 @@ impl Client {
         attempt().await
     }
 
-    async fn send_once(&self, route: Route, values: &[&dyn Display], body: Body) -> Result<Bytes, Error> {
+    pub(crate) async fn send_once(
+        &self,
+        route: Route,
+        values: &[&dyn Display],
+        body: Body,
+    ) -> Result<Bytes, Error> {
         let url = self.url(route, values);
         let time = if route == routes::COMMIT_UPLOAD { COMMIT_TIMEOUT } else { TIMEOUT };
         self.send(self.request(route, &url, body), time).await

@@ -135,7 +135,8 @@ impl Vault {
             removals.push(Change::Remove { parents: parents.to_vec(), name: name.clone() });
             changes.push(Change::Put { parents: parents.to_vec(), entry: Box::new(entry) });
         }
-        self.write_snapshot(self.edit_of(source), &Rc::default(), async |_| Ok(Edits::of(removals))).await?;
+        self.write_snapshot(self.deletion_of(source), &Rc::default(), async |_| Ok(Edits::of(removals)))
+            .await?;
         Ok(Removed { source, changes })
     }
 
@@ -144,7 +145,7 @@ impl Vault {
         let (parents, name) = path.split().ok_or_else(|| Error::NotFound(path.to_string()))?;
         let removal = Change::Remove { parents: parents.to_vec(), name: name.clone() };
         let edits = async |_| Ok(Edits::of(vec![removal]));
-        self.write_snapshot(self.edit_of(source), &Rc::default(), edits).await.map(drop)
+        self.write_snapshot(self.deletion_of(source), &Rc::default(), edits).await.map(drop)
     }
 
     /// Puts deleted entries back where they were.
@@ -155,11 +156,16 @@ impl Vault {
             .map(drop)
     }
 
+    fn deletion_of(&self, source: SourceId) -> WriteOptions {
+        WriteOptions { removes: true, ..self.edit_of(source) }
+    }
+
     fn edit_of(&self, source: SourceId) -> WriteOptions {
         WriteOptions {
             source,
             basis: Basis::Newest,
             session: self.idempotency_key(),
+            removes: false,
             repair: Repair::default(),
             pace: None,
         }

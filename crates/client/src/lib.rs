@@ -51,6 +51,7 @@ mod states;
 mod step_up;
 mod upload;
 mod upload_api;
+mod users;
 mod vault;
 mod writer;
 
@@ -84,7 +85,7 @@ pub use prove::{FileProof, Flaw, Prover};
 pub use purge::{PurgePlan, PurgeTarget};
 pub use repair::Repair;
 pub use restore::{RestoreSink, RestoreSummary, WriteAt};
-pub use sign_up::PendingAccount;
+pub use sign_up::{PendingAccount, Ticket};
 pub use upload::Pace;
 pub use vault::{SourceInfo, Vault};
 pub use writer::{TreeChange, TreeEdits, TreeTarget, TreeWriter, WrittenSnapshot};

@@ -84,7 +84,7 @@ impl Vault {
 
     /// Sends a list that is too long for one request ahead, in pages.
     async fn stage_purge(&self, blobs: &[BlobId]) -> Result<UploadId, Error> {
-        let upload = self.client().open_upload(self.id(), self.idempotency_key()).await?.upload;
+        let upload = self.client().open_upload(self.id(), self.idempotency_key(), true).await?.upload;
         for (page, ids) in blobs.chunks(PURGE_BLOBS_MAX).enumerate() {
             self.client().stage_purge(upload, page as u32, ids).await?;
         }

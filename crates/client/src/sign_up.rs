@@ -25,6 +25,15 @@ use crate::sign_in::Credentials;
 const VAULT_NAME: &str = "Backups";
 const UPLOADS_NAME: &str = "Browser uploads";
 
+/// The token of a link by which somebody may make an account.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Ticket {
+    /// Makes the operator's.
+    Setup(String),
+    /// An operator invited them.
+    Invitation(String),
+}
+
 /// An account that exists only here, until its owner has kept the recovery key.
 pub struct PendingAccount {
     client: Client,
@@ -67,8 +76,13 @@ impl PendingAccount {
     ///
     /// # Errors
     /// [`Error::Api`] with the server's reason; the account can be registered again after it.
-    pub async fn register(&self, setup_token: Option<String>) -> Result<Account, Error> {
-        let request = RegisterRequest { setup_token, ..self.request.clone() };
+    pub async fn register(&self, ticket: Option<Ticket>) -> Result<Account, Error> {
+        let (setup_token, invitation) = match ticket {
+            None => (None, None),
+            Some(Ticket::Setup(token)) => (Some(token), None),
+            Some(Ticket::Invitation(token)) => (None, Some(token)),
+        };
+        let request = RegisterRequest { setup_token, invitation, ..self.request.clone() };
         self.client.register(&request).await?;
         self.client.open_account(&self.credentials).await
     }
@@ -153,6 +167,7 @@ async fn prepare(
 
     let request = RegisterRequest {
         setup_token: None,
+        invitation: None,
         account,
         login: login.as_str().to_owned(),
         account_salt: Base64Array(account_salt),

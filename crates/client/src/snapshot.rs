@@ -61,6 +61,8 @@ pub(crate) struct WriteOptions {
     pub(crate) basis: Basis,
     /// Names the upload session: the same key opens it again.
     pub(crate) session: IdempotencyKey,
+    /// The edits only delete.
+    pub(crate) removes: bool,
     /// What the newest snapshot has lost.
     pub(crate) repair: Repair,
     pub(crate) pace: Option<Pace>,
@@ -80,10 +82,10 @@ impl Vault {
         progress: &Rc<Progress>,
         make_edits: impl AsyncFnOnce(Uploader) -> Result<Edits, Error>,
     ) -> Result<Written, Error> {
-        let WriteOptions { source, basis, session, repair, pace } = options;
+        let WriteOptions { source, basis, session, removes, repair, pace } = options;
         self.base(source, basis)?;
         let client = self.client().for_operation();
-        let opened = client.open_upload(self.id(), session).await?;
+        let opened = client.open_upload(self.id(), session, removes).await?;
         let upload = OpenUpload { client, opened };
         let planned = Planned::default();
         let mut make_edits = Some(make_edits);

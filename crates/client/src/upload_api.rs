@@ -19,12 +19,14 @@ impl Client {
         self.repeat(routes::LOCATE, &[&vault], &LocateRequest { blobs: pack_ids(ids) }).await
     }
 
+    /// With `removes`, what is committed only deletes, so that an account that is full may.
     pub(crate) async fn open_upload(
         &self,
         vault: VaultId,
         key: IdempotencyKey,
+        removes: bool,
     ) -> Result<OpenUploadResponse, Error> {
-        self.repeat(routes::OPEN_UPLOAD, &[&vault], &OpenUploadRequest { key }).await
+        self.repeat(routes::OPEN_UPLOAD, &[&vault], &OpenUploadRequest { key, removes }).await
     }
 
     /// With `again`, all of them get groups: they could not be read back.

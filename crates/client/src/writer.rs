@@ -171,7 +171,8 @@ impl Vault {
             let unreadable_files = edits.unreadable_files + refused.len() as u64;
             Ok(Edits { changes, unreadable_files, partial })
         };
-        let options = WriteOptions { source, basis: Basis::Snapshot(base), session, repair, pace };
+        let options =
+            WriteOptions { source, basis: Basis::Snapshot(base), session, removes: false, repair, pace };
         let written = self.write_snapshot(options, progress, make).await?;
         progress.update(|it| it.phase = Phase::Done);
         Ok(WrittenSnapshot { seq: written.seq, partial, new_bytes_sent: written.sent.new_bytes, refused })

@@ -35,6 +35,9 @@ pub struct PreloginResponse {
 pub struct RegisterRequest {
     /// From the setup link, for the operator's account.
     pub setup_token: Option<String>,
+    /// From the link of an invitation, for an account that somebody was invited to make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<String>,
     /// Chosen by the client at random.
     pub account: AccountId,
     /// In lower case.
@@ -85,8 +88,21 @@ pub struct NewVault {
 pub struct RegistrationResponse {
     /// No account exists yet: the operator's is made with the setup link.
     pub setup_required: bool,
-    /// Anybody may register.
-    pub open: bool,
+    /// Who may register besides.
+    pub mode: RegistrationMode,
+}
+
+/// Who may register after the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RegistrationMode {
+    /// Anybody.
+    Open,
+    /// Who was invited.
+    Invite,
+    /// Nobody.
+    Closed,
 }
 
 /// Adds the next account state.

@@ -23,12 +23,14 @@ macro_rules! events {
 }
 
 events! {
-    /// An account was made; by the setup link or by an open registration.
+    /// An account was made; by the setup link, by an invitation or by an open registration.
     AccountMade = "account_made";
     /// Somebody signed in.
     SignedIn = "signed_in";
     /// Somebody gave a wrong login or passphrase; the account is that of the login, if there is one.
     SignInFailed = "sign_in_failed";
+    /// Somebody signed out.
+    SignedOut = "signed_out";
     /// The passphrase was proven once more.
     SteppedUp = "stepped_up";
     /// It was not.
@@ -41,6 +43,10 @@ events! {
     SnapshotsForgotten = "snapshots_forgotten";
     /// Blobs were deleted for good by their owner.
     BlobsPurged = "blobs_purged";
+    /// How long a source's snapshots are kept was changed by their owner.
+    RetentionChanged = "retention_changed";
+    /// The token by which storage nodes join was made.
+    JoinTokenMade = "join_token_made";
     /// A storage node joined, for the first time or again.
     NodeJoined = "node_joined";
     /// A storage node is to be emptied.
@@ -57,6 +63,12 @@ events! {
     QuotaChanged = "quota_changed";
     /// An account became an operator's or a member's.
     RoleChanged = "role_changed";
+    /// An operator invited somebody.
+    InvitationMade = "invitation_made";
+    /// An operator took an invitation back.
+    InvitationRevoked = "invitation_revoked";
+    /// An account was made by an invitation.
+    InvitationUsed = "invitation_used";
 }
 
 /// One thing that happened.
@@ -69,13 +81,13 @@ pub struct AuditEntry {
     pub at_ms: u64,
     /// What: the name of an [`AuditEvent`], perhaps of one that is not known here.
     pub event: String,
-    /// Whose session it was; or whose login was tried, or whose role or quota changed.
+    /// Whose session it was, or whose login was tried; none for what was done on the command line.
     pub account: Option<AccountId>,
     /// That account's login.
     pub login: Option<String>,
     /// The client's address; none for what was done on the command line.
     pub client: Option<String>,
-    /// What it was done to.
+    /// What it was done to: an id or an account's login, and perhaps a word or number.
     pub about: Option<String>,
 }
 

@@ -44,8 +44,10 @@ codes! {
     StepUpRequired = 403;
     /// The device is unknown, was revoked, or its certificate is not in force.
     NotAdmitted = 403;
-    /// The setup link or invitation is wrong or used.
+    /// The setup link is wrong or used.
     InvalidSetupToken = 403;
+    /// The invitation is wrong or used, has expired or was taken back; which, is not said.
+    InvalidInvitation = 403;
     /// The node's join token is wrong.
     InvalidJoinToken = 403;
     /// Registration is closed.
@@ -64,6 +66,8 @@ codes! {
     BlobsMissing = 409;
     /// The only copies of some blobs would go.
     LastCopies = 409;
+    /// Nobody would be an operator any more.
+    LastOperator = 409;
     /// The upload session ended.
     UploadExpired = 410;
     /// Larger than the route takes.

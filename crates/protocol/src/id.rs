@@ -120,6 +120,8 @@ ids! {
     DeviceId: 16;
     /// One enrolment of a device.
     EnrolmentId: 16;
+    /// An invitation to make an account.
+    InvitationId: 16;
     /// A storage node.
     NodeId: 16;
     /// One store on one disk or cloud folder; a wiped node comes back with another.

@@ -89,6 +89,15 @@ pub const STEP_UP_SECONDS: u64 = 5 * 60;
 pub const ENROLMENT_SECONDS: u64 = 15 * 60;
 /// Enrolments of one account that are open at a time.
 pub const ENROLMENTS_MAX: usize = 16;
+/// How long an invitation is good unless the operator says otherwise, in seconds.
+pub const INVITATION_SECONDS: u64 = 7 * 24 * 3600;
+/// How long an invitation is good at most, in seconds.
+pub const INVITATION_SECONDS_MAX: u64 = 365 * 24 * 3600;
+/// Invitations that are open at a time.
+pub const INVITATIONS_MAX: usize = 1000;
+/// Bytes that an account which is full may put beyond its quota in order to delete: the folders that deletions write.
+/// Counted together until it is below its quota again.
+pub const QUOTA_RESERVE_BYTES: u64 = 64 << 20;
 /// Bytes of a host's name.
 pub const HOST_NAME_BYTES_MAX: usize = 255;
 /// Bytes of a sealed message.

@@ -14,8 +14,10 @@ pub enum Caller {
     Session,
     /// A signed-in web session in which the passphrase was proven within the last minutes.
     SteppedUp,
-    /// A signed-in web session of the operator's.
+    /// A signed-in web session of an operator's.
     Operator,
+    /// The same, in which the passphrase was proven within the last minutes.
+    SteppedUpOperator,
     /// A device by its signature: how it begins a device session.
     DeviceSignature,
     /// A device session.
@@ -100,6 +102,8 @@ pub mod coordinator {
         STEP_UP = "POST" "/api/v1/sessions/current/step-up" Session;
         /// Sign out.
         LOGOUT = "DELETE" "/api/v1/sessions/current" Session;
+        /// What does the caller's account take, and what may it?
+        USAGE = "GET" "/api/v1/accounts/current/usage" Session;
         /// One account state's envelope, as octets.
         ACCOUNT_STATE = "GET" "/api/v1/account-states/{seq}" SessionOrDevice;
         /// Add the next one.
@@ -168,6 +172,18 @@ pub mod coordinator {
         PREVIEW_REMOVAL = "GET" "/api/v1/nodes/{node}/removal" Operator;
         /// Remove a node for good.
         REMOVE_NODE = "POST" "/api/v1/nodes/{node}/removal" Operator;
+        /// All accounts.
+        USERS = "GET" "/api/v1/users" Operator;
+        /// Let an account hold so much.
+        SET_QUOTA = "PUT" "/api/v1/users/{account}/quota" Operator;
+        /// Make an account an operator's or a member's.
+        SET_ROLE = "PUT" "/api/v1/users/{account}/role" SteppedUpOperator;
+        /// Which invitations are open?
+        INVITATIONS = "GET" "/api/v1/invitations" Operator;
+        /// Invite somebody.
+        INVITE = "POST" "/api/v1/invitations" SteppedUpOperator;
+        /// Take an invitation back.
+        REVOKE_INVITATION = "DELETE" "/api/v1/invitations/{invitation}" Operator;
         /// What happened that concerns security; `?before=ID` for what was before an entry.
         AUDIT_LOG = "GET" "/api/v1/audit" Operator;
         /// A node introduces itself; its join token is in the body.

@@ -12,6 +12,10 @@ use crate::id::{IdempotencyKey, NodeId, UploadId};
 pub struct OpenUploadRequest {
     /// Chosen by the client.
     pub key: IdempotencyKey,
+    /// What it commits only deletes: an account that is full may do so within
+    /// [`QUOTA_RESERVE_BYTES`](crate::limits::QUOTA_RESERVE_BYTES).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removes: bool,
 }
 
 /// An open session; each use extends it.

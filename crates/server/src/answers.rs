@@ -1,7 +1,9 @@
 //! Successes whose status or media type axum has no type for.
 
+use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 
 /// 201 without a body.
 #[derive(Debug, Clone, Copy)]
@@ -10,6 +12,16 @@ pub struct Created;
 impl IntoResponse for Created {
     fn into_response(self) -> Response {
         StatusCode::CREATED.into_response()
+    }
+}
+
+/// 201 with what was made, as JSON.
+#[derive(Debug, Clone)]
+pub struct Made<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Made<T> {
+    fn into_response(self) -> Response {
+        (StatusCode::CREATED, Json(self.0)).into_response()
     }
 }
 

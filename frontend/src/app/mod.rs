@@ -60,7 +60,9 @@ fn Doors() -> Html {
                 </PlaceProvider>
             </LiveProvider>
         ),
-        Status::Locked { .. } if route == Route::Setup => html!(<Setup />),
+        Status::Locked { .. } if matches!(route, Route::Setup | Route::Invitation) => {
+            html!(<Setup {route} />)
+        }
         Status::Locked { .. } => html!(<SignIn />),
     };
     // Transfers and what was picked for them outlive a lock, for the same login only: another one has another key.

@@ -18,20 +18,29 @@ pub(super) enum Route {
     Devices,
     /// Storage nodes.
     Nodes,
+    /// Who uses the server, for the operator.
+    Users,
+    /// What happened that concerns security, for the operator.
+    AuditLog,
     /// A new account.
     Setup,
+    /// A new account, of who was invited.
+    Invitation,
     /// Signing in.
     SignIn,
 }
 
-const PATHS: [(Route, &str); 8] = [
+const PATHS: [(Route, &str); 11] = [
     (Route::Overview, ""),
     (Route::Files, "files"),
     (Route::Snapshots, "snapshots"),
     (Route::Folders, "folders"),
     (Route::Devices, "devices"),
     (Route::Nodes, "nodes"),
+    (Route::Users, "users"),
+    (Route::AuditLog, "log"),
     (Route::Setup, "setup"),
+    (Route::Invitation, "invitation"),
     (Route::SignIn, "signin"),
 ];
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use gloo_events::{EventListener, EventListenerOptions};
 use gloo_timers::callback::Interval;
+use protocol::sessions::AccountRole;
 use tokio::sync::oneshot;
 use yew::prelude::*;
 use yew_nested_router::prelude::use_router;
@@ -97,6 +98,11 @@ impl Session {
             }
             answer => answer,
         }
+    }
+
+    /// Whether an operator is signed in.
+    pub(super) fn is_operator(&self) -> bool {
+        matches!(&self.status, Status::Unlocked(signed_in) if signed_in.role == AccountRole::Operator)
     }
 
     /// The keys are in the worker now.

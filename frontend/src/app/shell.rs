@@ -16,12 +16,14 @@ use super::components::new_node::NewNodeAlert;
 use super::components::transfer_list::TransferList;
 use super::components::unopened_vaults::UnopenedVaults;
 use super::hooks::place::use_place;
+use super::pages::audit_log::AuditLog;
 use super::pages::devices::Devices;
 use super::pages::files::Files;
 use super::pages::folders::Folders;
 use super::pages::nodes::Nodes;
 use super::pages::overview::Overview;
 use super::pages::snapshots::Snapshots;
+use super::pages::users::Users;
 use super::routes::{Route, use_route};
 use super::session::{Status, use_session};
 use crate::message::SignOut;
@@ -41,13 +43,21 @@ pub(super) fn Shell() -> Html {
         let is_open = is_open.clone();
         Callback::from(move |()| is_open.set(is_wide()))
     };
+    let is_operator = use_session().is_operator();
     let page = match use_route() {
         Route::Files => html!(<Files />),
         Route::Snapshots => html!(<Snapshots />),
         Route::Folders => html!(<Folders />),
         Route::Devices => html!(<Devices />),
         Route::Nodes => html!(<Nodes />),
-        Route::Overview | Route::Setup | Route::SignIn => html!(<Overview />),
+        Route::Users if is_operator => html!(<Users />),
+        Route::AuditLog if is_operator => html!(<AuditLog />),
+        Route::Overview
+        | Route::Users
+        | Route::AuditLog
+        | Route::Setup
+        | Route::Invitation
+        | Route::SignIn => html!(<Overview />),
     };
     html!(
         <div class="pf-v6-c-page">
@@ -112,6 +122,7 @@ fn Sidebar(props: &SidebarProps) -> Html {
     let route = use_route();
     let router = use_router::<Route>();
     let place = use_place();
+    let is_operator = use_session().is_operator();
     let link = |to: Route, name: &'static str| {
         let current = route == to;
         let onclick = {
@@ -156,6 +167,10 @@ fn Sidebar(props: &SidebarProps) -> Html {
                         { link(Route::Folders, "Folders") }
                         { link(Route::Devices, "Devices") }
                         { link(Route::Nodes, "Nodes") }
+                        if is_operator {
+                            { link(Route::Users, "Users") }
+                            { link(Route::AuditLog, "Audit log") }
+                        }
                     </ul>
                 </nav>
             </div>

@@ -4,7 +4,7 @@ use super::desk::{Desk, Open};
 use super::failure;
 use crate::failure::Failure;
 use crate::message::{PrepareAccount, RecoveryKit, Register, Registered, SignIn, SignedIn, StepUp};
-use client::Account;
+use client::{Account, Ticket};
 use protocol::accounts::RegistrationResponse;
 use protocol::id::VaultId;
 
@@ -31,7 +31,9 @@ pub(super) async fn register(desk: &Desk, ask: Register) -> Result<Registered, F
         desk.pending.replace(Some(pending));
         return Ok(Registered::WrongGroup);
     }
-    let opened = async { open(desk, pending.register(ask.setup_token).await?).await }.await;
+    let Register { setup_token, invitation, .. } = ask;
+    let ticket = setup_token.map(Ticket::Setup).or(invitation.map(Ticket::Invitation));
+    let opened = async { open(desk, pending.register(ticket).await?).await }.await;
     match opened {
         Ok(signed_in) => Ok(Registered::Done(signed_in)),
         Err(error) => {

@@ -7,7 +7,7 @@ use wasm_bindgen::JsValue;
 
 use super::desk::Desk;
 use super::{
-    account, backup, devices, download, files, folders, history, nodes, passphrase, purge, retention,
+    account, backup, devices, download, files, folders, history, nodes, passphrase, purge, retention, users,
 };
 use crate::failure::Failure;
 use crate::message::{CallId, Request};
@@ -55,6 +55,14 @@ pub(super) async fn answer(
         Request::DrainNode(ask) => json(nodes::drain(desk, ask).await?),
         Request::PreviewRemoval(ask) => json(nodes::preview_removal(desk, ask).await?),
         Request::RemoveNode(ask) => json(nodes::remove(desk, ask).await?),
+        Request::Usage(_) => json(users::usage(desk).await?),
+        Request::Users(_) => json(users::list(desk).await?),
+        Request::SetQuota(ask) => json(users::set_quota(desk, ask).await?),
+        Request::SetRole(ask) => json(users::set_role(desk, ask).await?),
+        Request::Invitations(_) => json(users::invitations(desk).await?),
+        Request::InvitePerson(ask) => json(users::invite(desk, ask).await?),
+        Request::RevokeInvitation(ask) => json(users::revoke_invitation(desk, ask).await?),
+        Request::AuditLog(ask) => json(users::audit_log(desk, ask).await?),
         Request::ListWatched(_) => json(folders::watched(desk).await?),
         Request::PutFolder(ask) => json(folders::put(desk, ask).await?),
         Request::RemoveFolder(ask) => json(folders::remove(desk, ask).await?),

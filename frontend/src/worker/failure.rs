@@ -79,6 +79,7 @@ fn what(error: &Error) -> String {
         Error::ForgedRequest(_) => "Somebody asked to be added without having this link.".to_owned(),
         Error::Busy => "Other devices kept writing to your backup at the same time.".to_owned(),
         Error::TooLarge(_) => "A folder has more entries than one backup can hold.".to_owned(),
+        Error::Api { code: ErrorCode::QuotaExceeded, .. } => "Your account is full.".to_owned(),
         Error::TooFewCopies(reasons) if reasons.is_empty() => {
             "Too few storage nodes took the data.".to_owned()
         }
@@ -146,6 +147,13 @@ fn refused(code: ErrorCode) -> (&'static str, &'static str) {
         ErrorCode::InvalidSetupToken => {
             ("No account was made.", "Open the newest setup link: the server prints it when it starts.")
         }
+        ErrorCode::InvalidInvitation => (
+            "No account was made.",
+            "Ask whoever invited you for another link; if you have an account, sign in.",
+        ),
+        ErrorCode::LastOperator => {
+            ("Nothing was changed.", "Make somebody else an operator first, so that the server has one.")
+        }
         ErrorCode::RegistrationClosed => {
             ("No account was made.", "Ask whoever runs this server for an invitation.")
         }
@@ -161,8 +169,8 @@ fn refused(code: ErrorCode) -> (&'static str, &'static str) {
         ),
         ErrorCode::QuotaExceeded => (
             UNCHANGED,
-            "Forget snapshots that you do not need, which gives their room back after a day, or ask whoever runs this \
-             server for more.",
+            "Delete something for good, or forget snapshots that you do not need, which gives their room back after a \
+             day; or ask whoever runs this server for more.",
         ),
         ErrorCode::Unavailable | ErrorCode::RequestTimeout => (UNCHANGED, "Try again in a moment."),
         _ => (UNCHANGED, "Try again; if it stays so, show this to whoever runs this server."),

@@ -21,6 +21,7 @@ mod platform;
 mod port;
 mod purge;
 mod retention;
+mod users;
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -51,8 +51,9 @@ pub async fn commit_upload(
         Admitted::Before(answer) => return Ok(axum::Json(answer)),
         Admitted::Now(account_state) => account_state,
     };
-    // Uploads that were planned at the same time may have come to more than each of them.
-    quota::check(&mut tx, caller.account(), 0).await?;
+    if !upload.removes {
+        quota::check_commit(&mut tx, caller.account()).await?;
+    }
     let source = envelope.head.source.as_ref().ok_or_else(|| broken_rule("a snapshot names no source"))?;
     let source = admit_source(&mut tx, upload.vault, source, &envelope.head, &account_state).await?;
     let to = Applying {
@@ -63,6 +64,10 @@ pub async fn commit_upload(
         copies: state.copies(&mut tx).await?,
     };
     apply_references(&mut tx, to, &envelope.head, flags).await?;
+    if upload.removes {
+        let added_bytes = db::refs::count_added_bytes(&mut tx, to).await?;
+        quota::check_deletion(&mut tx, caller.account(), added_bytes).await?;
+    }
     let answer = append(&mut tx, &caller, upload.vault, Some(source), &envelope, &request.key).await?;
     db::uploads::delete(&mut tx, upload.key).await?;
     commit(tx).await?;

@@ -39,7 +39,7 @@ pub async fn open_upload(
     let mut tx = state.begin().await?;
     let vault = vaults::find(&mut tx, &caller, &id).await?;
     let fresh = random::id(UploadId::from_bytes);
-    let upload = db::uploads::open(&mut tx, vault, &request.key, &fresh).await?;
+    let upload = db::uploads::open(&mut tx, vault, &request, &fresh).await?;
     let copies = state.copies(&mut tx).await?;
     commit(tx).await?;
     Ok(axum::Json(OpenUploadResponse {

@@ -46,7 +46,7 @@ pub async fn plan_upload(
     let (have, rest): (Vec<_>, Vec<_>) = planned.into_iter().partition(is_had);
     let new_bytes = rest.iter().map(|planned| u64::from(planned.blob.size)).sum();
     if new_bytes > 0 {
-        quota::check(&mut tx, caller.account(), new_bytes).await?;
+        quota::check_plan(&mut tx, caller.account(), new_bytes, upload.removes).await?;
     }
     let groups = place(&state, &caller, &mut tx, &upload, copies, rest).await?;
     commit(tx).await?;

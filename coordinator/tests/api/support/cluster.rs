@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use coordinator::config::Registration;
 use coordinator::garbage::Reclaim;
 use coordinator::health::Timings;
 use coordinator::upkeep::Upkeep;
@@ -28,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(50);
 pub(crate) fn soon() -> Options {
     let never = Duration::from_hours(1);
     Options {
-        registration_open: true,
+        registration: Some(Registration::Open),
         timings: Timings { suspect: never, down: never, out: never, ..Timings::default() },
         upkeep: Upkeep {
             repair_period: Duration::from_millis(50),

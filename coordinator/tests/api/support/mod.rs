@@ -63,7 +63,8 @@ pub(crate) struct Server {
 /// What a test may want otherwise.
 #[derive(Default)]
 pub(crate) struct Options {
-    pub(crate) registration_open: bool,
+    /// Closed where nothing is said.
+    pub(crate) registration: Option<Registration>,
     pub(crate) timings: Timings,
     pub(crate) upkeep: Upkeep,
     pub(crate) rebalance: Rebalance,
@@ -100,7 +101,7 @@ impl Server {
             web: options.web,
             replicas: options.replicas,
             relay: Relay::Off,
-            registration: if options.registration_open { Registration::Open } else { Registration::Closed },
+            registration: options.registration.unwrap_or(Registration::Closed),
             client_address_header: options.client_address_header.map(|name| name.parse().unwrap()),
             overdue_after: options.overdue_after.unwrap_or(SOURCE_OVERDUE_SECONDS),
             step_up: STEP_UP_SECONDS,
@@ -122,7 +123,8 @@ impl Server {
 
     /// A server with an operator and nodes in as many zones.
     pub(crate) async fn with_zones(zones: usize) -> (Self, Registered, Vec<Node>) {
-        let server = Self::start_with(Options { registration_open: true, ..Options::default() }).await;
+        let server =
+            Self::start_with(Options { registration: Some(Registration::Open), ..Options::default() }).await;
         let operator = server.register_operator().await;
         let mut nodes = Vec::new();
         for number in 0..zones {

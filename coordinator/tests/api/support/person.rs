@@ -164,6 +164,7 @@ impl Person {
         let kdf = &self.state_body.kdf;
         RegisterRequest {
             setup_token,
+            invitation: None,
             account: self.account,
             login: self.login.clone(),
             account_salt: Base64Array(kdf.account_salt),

@@ -111,7 +111,12 @@ impl Registered {
     }
 
     pub(crate) async fn open(&self, server: &Server) -> UploadId {
-        let body = OpenUploadRequest { key: random::id(IdempotencyKey::from_bytes) };
+        self.open_for(server, false).await
+    }
+
+    /// A session that deletes, or one that need not.
+    pub(crate) async fn open_for(&self, server: &Server, removes: bool) -> UploadId {
+        let body = OpenUploadRequest { key: random::id(IdempotencyKey::from_bytes), removes };
         let opened: OpenUploadResponse =
             self.send(server, routes::OPEN_UPLOAD, &[&self.vault], &body).await.json();
         opened.upload

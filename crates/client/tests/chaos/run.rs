@@ -8,6 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use client::Ticket;
 use testkit::cluster::Cluster;
 use testkit::postgres::crashable_database;
 use testkit::proxy::Proxy;
@@ -169,11 +170,11 @@ fn seats(cluster: &Cluster, seed: u64) -> Vec<Seat> {
 
 /// The first account is the operator's.
 async fn sign_up(cluster: &Cluster, seats: &[Seat]) {
-    let mut token = Some(cluster.setup_token());
+    let mut ticket = Some(Ticket::Setup(cluster.setup_token()));
     for seat in accounts(seats) {
         let pending =
             Device::default().client(&seat.origin).prepare_account(&seat.login, &seat.passphrase).await;
-        pending.expect("good names").register(token.take()).await.expect("registers");
+        pending.expect("good names").register(ticket.take()).await.expect("registers");
     }
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{Account, BackupSummary, Error, Patience, Pin, Progress, ReadAt, Vault};
+use client::{Account, BackupSummary, Error, Patience, Pin, Progress, ReadAt, Ticket, Vault};
 use futures_util::future::LocalBoxFuture;
 use testkit::cluster::Cluster;
 use testkit::postgres::Database;
@@ -28,7 +28,7 @@ impl Device {
     pub(crate) async fn sign_up(&self, cluster: &Cluster) -> Account {
         let pending =
             self.client(&cluster.origin).prepare_account(LOGIN, PASSPHRASE).await.expect("good names");
-        pending.register(Some(cluster.setup_token())).await.expect("registers")
+        pending.register(Some(Ticket::Setup(cluster.setup_token()))).await.expect("registers")
     }
 
     pub(crate) async fn sign_in(&self, cluster: &Cluster) -> Result<Account, Error> {

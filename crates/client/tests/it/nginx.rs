@@ -6,7 +6,7 @@ use std::process::Command;
 use std::rc::Rc;
 
 use ::tls::Roots;
-use client::Client;
+use client::{Client, Ticket};
 use futures_util::StreamExt as _;
 use testkit::authority::VALID;
 use testkit::{Authority, Process, TempDir, free_port, postgres, program, tempdir, wait_until};
@@ -118,7 +118,7 @@ async fn backups_restores_and_events_pass_through_nginx() {
     let token = link.trim().split_once('#').expect("a token").1.to_owned();
     let client = Client::trusting(&coordinator.origin(), Rc::new(Device::default()), &roots);
     let pending = client.prepare_account(LOGIN, PASSPHRASE).await.expect("good names");
-    let account = pending.register(Some(token)).await.expect("registers");
+    let account = pending.register(Some(Ticket::Setup(token))).await.expect("registers");
     let mut events = account.events();
     events.next().await.expect("a stream that never ends arrives bit by bit").expect("an event");
 

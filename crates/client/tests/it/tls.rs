@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ::tls::Roots;
-use client::{Client, Patience};
+use client::{Client, Patience, Ticket};
 use testkit::Authority;
 use testkit::authority::VALID;
 use testkit::cluster::Cluster;
@@ -24,7 +24,7 @@ async fn a_backup_goes_to_nodes_and_back_by_tls() {
     assert!(cluster.origin.starts_with("https://") && cluster.node_url(0).starts_with("https://"));
     let client = client_of(&cluster, &authority);
     let pending = client.prepare_account(LOGIN, PASSPHRASE).await.expect("good names");
-    let account = pending.register(Some(cluster.setup_token())).await.expect("registers");
+    let account = pending.register(Some(Ticket::Setup(cluster.setup_token()))).await.expect("registers");
     let files = vec![("small", noise(1, 5000)), ("many chunks", noise(2, 24 << 20))];
     let vault = account.open_vault().await.expect("opens");
     let new_files = files.iter().map(|(name, content)| file(name, content)).collect();

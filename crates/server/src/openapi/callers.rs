@@ -75,7 +75,9 @@ impl Scheme {
 pub(super) fn schemes(caller: Caller) -> &'static [Scheme] {
     match caller {
         Caller::Anyone => &[],
-        Caller::Session | Caller::SteppedUp | Caller::Operator => &[Scheme::Session, Scheme::SameOrigin],
+        Caller::Session | Caller::SteppedUp | Caller::Operator | Caller::SteppedUpOperator => {
+            &[Scheme::Session, Scheme::SameOrigin]
+        }
         Caller::DeviceSignature => &[Scheme::DeviceSignature],
         Caller::Device => &[Scheme::Device],
         Caller::SessionOrDevice => &[Scheme::Session, Scheme::SameOrigin, Scheme::Device],
@@ -96,7 +98,9 @@ pub(super) fn requirements(caller: Caller, changes: bool, needs: Option<Scheme>)
         if changes { &[Scheme::Session, Scheme::SameOrigin] } else { &[Scheme::Session] };
     match caller {
         Caller::Anyone => needs.iter().map(|scheme| all_of(&[*scheme])).collect(),
-        Caller::Session | Caller::SteppedUp | Caller::Operator => vec![all_of(session)],
+        Caller::Session | Caller::SteppedUp | Caller::Operator | Caller::SteppedUpOperator => {
+            vec![all_of(session)]
+        }
         Caller::SessionOrDevice => vec![all_of(session), all_of(&[Scheme::Device])],
         Caller::Monitoring => vec![all_of(&[Scheme::MetricsToken]), all_of(&[])],
         Caller::DeviceSignature | Caller::Device | Caller::Node | Caller::Grant => {
@@ -111,6 +115,9 @@ pub(super) fn refusals(caller: Caller, changes: bool) -> Vec<ErrorCode> {
         Caller::Anyone => return Vec::new(),
         Caller::Session => vec![ErrorCode::Unauthenticated],
         Caller::SteppedUp => vec![ErrorCode::Unauthenticated, ErrorCode::StepUpRequired],
+        Caller::SteppedUpOperator => {
+            vec![ErrorCode::Unauthenticated, ErrorCode::Forbidden, ErrorCode::StepUpRequired]
+        }
         Caller::Operator | Caller::Node | Caller::Monitoring => {
             vec![ErrorCode::Unauthenticated, ErrorCode::Forbidden]
         }

@@ -226,7 +226,10 @@ fn condition(caller: Caller) -> Option<&'static str> {
         Caller::SteppedUp => {
             Some("Needs a session in which the passphrase was proven within the last five minutes.")
         }
-        Caller::Operator => Some("Needs a session of the operator's."),
+        Caller::Operator => Some("Needs a session of an operator's."),
+        Caller::SteppedUpOperator => Some(
+            "Needs a session of an operator's, in which the passphrase was proven within the last five minutes.",
+        ),
         _ => None,
     }
 }

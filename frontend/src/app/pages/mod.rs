@@ -1,5 +1,6 @@
 //! One module per page.
 
+pub(super) mod audit_log;
 pub(super) mod devices;
 pub(super) mod files;
 pub(super) mod folders;
@@ -9,3 +10,4 @@ pub(super) mod overview;
 pub(super) mod setup;
 pub(super) mod sign_in;
 pub(super) mod snapshots;
+pub(super) mod users;

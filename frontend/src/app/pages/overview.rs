@@ -1,13 +1,16 @@
 //! What is protected, and how well.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use patternfly_yew::prelude::*;
+use protocol::id::VaultId;
 use yew::prelude::*;
 
 use crate::app::browser::moment;
 use crate::app::components::frame::{PageHead, Section};
 use crate::app::components::node_label::NodeLabel;
+use crate::app::components::quota_bar::QuotaBar;
 use crate::app::hooks::answer::use_answer;
 use crate::app::hooks::live::use_live;
 use crate::app::hooks::place::use_place;
@@ -15,6 +18,7 @@ use crate::app::routes::Route;
 use crate::app::transfers::use_transfers;
 use crate::copies::{Safety, judge};
 use crate::message::{self, Tally};
+use crate::quota::{self, Fill};
 use crate::source::label;
 use crate::spot::Spot;
 use crate::words::{self, CATEGORIES};
@@ -23,12 +27,13 @@ use crate::words::{self, CATEGORIES};
 pub(in crate::app) fn Overview() -> Html {
     let (live, backups) = (use_live(), use_transfers().backups());
     let states = live.nodes.map(|nodes| nodes.iter().map(|node| (node.node, node.state)).collect::<Vec<_>>());
+    let news = (live.heads.clone(), backups);
     let overview = use_answer((), (live.heads, live.state, backups, states), |()| message::Survey {});
     let content = match overview.known() {
         Some(known) => html!(<Content overview={known.clone()} />),
         None => html!(<Section>{ overview.show(|_| html!()) }</Section>),
     };
-    html!(<><PageHead title="Overview" />{ content }</>)
+    html!(<><PageHead title="Overview" /><Quota {news} />{ content }</>)
 }
 
 #[derive(Properties, PartialEq)]
@@ -174,6 +179,36 @@ fn NodeStrip() -> Html {
                     <li>{ &node.zone }{ " " }<NodeLabel state={node.state} /></li>
                 )) }
             </ul>
+        </Section>
+    )
+}
+
+#[derive(Properties, PartialEq)]
+struct QuotaProps {
+    /// Changes whenever something was backed up or deleted.
+    news: (Rc<BTreeMap<VaultId, u64>>, u32),
+}
+
+/// What the account takes of its quota, if it has one.
+#[component]
+fn Quota(props: &QuotaProps) -> Html {
+    let usage = use_answer((), props.news.clone(), |()| message::Usage {});
+    let Some((used_bytes, Some(limit))) = usage.known().map(|it| (it.used_bytes, it.quota_bytes)) else {
+        return html!();
+    };
+    let is_full = quota::fill(used_bytes, limit) == Fill::Full;
+    html!(
+        <Section test="quota">
+            <div class="tri-section-head">
+                <QuotaBar label="Your use of your quota" {used_bytes} quota_bytes={Some(limit)} />
+            </div>
+            if is_full {
+                <div role="status" data-test="full">
+                    <Alert inline=true r#type={AlertType::Danger} title="Your account is full: nothing new is backed up">
+                        { "What is there is safe and can be restored. Delete something for good, or forget snapshots, which                            gives their room back after a day; or ask whoever runs this server for more." }
+                    </Alert>
+                </div>
+            }
         </Section>
     )
 }

@@ -1,7 +1,7 @@
 //! Signing in, which is also how a locked page opens again.
 
 use patternfly_yew::prelude::*;
-use protocol::accounts::RegistrationResponse;
+use protocol::accounts::{RegistrationMode, RegistrationResponse};
 use yew::prelude::*;
 use yew_nested_router::components::Link;
 
@@ -14,6 +14,10 @@ use crate::app::routes::Route;
 use crate::app::session::{Status, use_session};
 use crate::message;
 
+/// Where an account comes from.
+pub(super) const INVITED_ONLY: &str =
+    "New accounts need an invitation here: a link that whoever runs this server gives you.";
+pub(super) const CLOSED: &str = "No new accounts are made on this server.";
 /// Where the operator's account comes from.
 pub(super) const SETUP_LINK: &str = "Nobody has an account here yet. Open the setup link that the server printed when it \
                                      started; it is also in the file setup-link of its data folder.";
@@ -88,14 +92,21 @@ pub(in crate::app) fn SignIn() -> Html {
     )
 }
 
+/// How to get an account, as far as that is known.
 fn invitation(registration: Option<&RegistrationResponse>) -> Html {
     match registration {
+        None => html!(),
         Some(RegistrationResponse { setup_required: true, .. }) => html!(
             <p data-test="setup-required">{ SETUP_LINK }</p>
         ),
-        Some(RegistrationResponse { open: true, .. }) => html!(
+        Some(RegistrationResponse { mode: RegistrationMode::Open, .. }) => html!(
             <p><Link<Route> to={Route::Setup}>{ "Create an account" }</Link<Route>></p>
         ),
-        _ => html!(),
+        Some(RegistrationResponse { mode: RegistrationMode::Invite, .. }) => html!(
+            <p data-test="registration">{ INVITED_ONLY }</p>
+        ),
+        Some(RegistrationResponse { mode: RegistrationMode::Closed, .. }) => html!(
+            <p data-test="registration">{ CLOSED }</p>
+        ),
     }
 }

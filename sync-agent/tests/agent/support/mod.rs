@@ -44,7 +44,7 @@ impl World {
         let native = Native::new(pins.path().join("pin")).unwrap();
         let client = Client::trusting(&cluster.origin, Rc::new(native), roots);
         let pending = client.prepare_account(LOGIN, PASSPHRASE).await.unwrap();
-        let owner = pending.register(Some(cluster.setup_token())).await.unwrap();
+        let owner = pending.register(Some(client::Ticket::Setup(cluster.setup_token()))).await.unwrap();
         Self { cluster, owner, _pins: pins }
     }
 

@@ -143,16 +143,11 @@ pub(crate) async fn wait_until_holds(
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     });
-    match waited.await {
-        Ok(source) => source,
-        Err(_) => {
-            let state = agent.json(&["status"]).await;
-            panic!(
-                "the newest snapshot is not what was in the folder: {differs:?}; {state}; {}",
-                agent.log()
-            );
-        }
-    }
+    let Ok(source) = waited.await else {
+        let state = agent.json(&["status"]).await;
+        panic!("the newest snapshot is not what was in the folder: {differs:?}; {state}; {}", agent.log());
+    };
+    source
 }
 
 fn name(path: &[u8]) -> String {

@@ -7,14 +7,13 @@ mod table;
 
 use patternfly_yew::prelude::*;
 use protocol::nodes::NodeStatus;
-use protocol::sessions::AccountRole;
 use yew::prelude::*;
 
 use crate::app::browser::now_ms;
 use crate::app::components::frame::{Loading, PageHead, Section};
 use crate::app::hooks::clock::use_now;
 use crate::app::hooks::live::use_live;
-use crate::app::session::{Status, use_session};
+use crate::app::session::use_session;
 use change::{Change, ChangeDialog};
 use repairs::Repairs;
 use table::NodeTable;
@@ -23,9 +22,7 @@ use table::NodeTable;
 pub(in crate::app) fn Nodes() -> Html {
     let live = use_live();
     let now = use_now(now_ms);
-    let session = use_session();
-    let is_operator =
-        matches!(&session.status, Status::Unlocked(signed_in) if signed_in.role == AccountRole::Operator);
+    let is_operator = use_session().is_operator();
     let doing = use_state(|| None::<(NodeStatus, Change)>);
     let onchange = {
         let doing = doing.clone();

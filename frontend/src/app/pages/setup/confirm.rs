@@ -3,6 +3,7 @@
 use patternfly_yew::prelude::*;
 use yew::prelude::*;
 
+use super::Ticket;
 use crate::app::browser::distinct;
 use crate::app::components::failure_alert::FailureAlert;
 use crate::app::components::field::Field;
@@ -13,7 +14,7 @@ use crate::message::{RecoveryKit, Register, Registered};
 #[derive(Properties, PartialEq)]
 pub(super) struct Props {
     pub(super) kit: RecoveryKit,
-    pub(super) setup_token: Option<String>,
+    pub(super) ticket: Option<Ticket>,
     pub(super) onback: Callback<RecoveryKit>,
 }
 
@@ -32,11 +33,15 @@ pub(super) fn Confirm(props: &Props) -> Html {
         })
     });
     let onsubmit = {
-        let (typed, setup_token, ask) =
-            (typed.clone(), props.setup_token.clone(), registration.submit.clone());
+        let (typed, ticket, ask) = (typed.clone(), props.ticket.clone(), registration.submit.clone());
         Callback::from(move |event: SubmitEvent| {
             event.prevent_default();
-            ask.emit(Register { group, typed: (*typed).clone(), setup_token: setup_token.clone() });
+            let (setup_token, invitation) = match ticket.clone() {
+                None => (None, None),
+                Some(Ticket::Setup(token)) => (Some(token), None),
+                Some(Ticket::Invitation(token)) => (None, Some(token)),
+            };
+            ask.emit(Register { group, typed: (*typed).clone(), setup_token, invitation });
         })
     };
     let onchange = {

@@ -5,7 +5,7 @@ mod confirm;
 mod credentials;
 
 use patternfly_yew::prelude::*;
-use protocol::accounts::RegistrationResponse;
+use protocol::accounts::{RegistrationMode, RegistrationResponse};
 use yew::prelude::*;
 use yew_nested_router::components::Link;
 
@@ -16,9 +16,16 @@ use crate::app::browser::window;
 use crate::app::components::frame::Frame;
 use crate::app::components::recovery_kit::RecoveryKitView;
 use crate::app::hooks::registration::use_registration;
-use crate::app::pages::sign_in::SETUP_LINK;
+use crate::app::pages::sign_in::{CLOSED, INVITED_ONLY, SETUP_LINK};
 use crate::app::routes::Route;
 use crate::message::RecoveryKit;
+
+/// By what somebody may make an account.
+#[derive(Clone, PartialEq)]
+enum Ticket {
+    Setup(String),
+    Invitation(String),
+}
 
 /// Where the person is.
 #[derive(Clone, PartialEq)]
@@ -28,12 +35,23 @@ enum Step {
     Confirm(RecoveryKit),
 }
 
+#[derive(Properties, PartialEq)]
+pub(in crate::app) struct Props {
+    /// [`Route::Invitation`] for who was invited.
+    pub(in crate::app) route: Route,
+}
+
 #[component]
-pub(in crate::app) fn Setup() -> Html {
+pub(in crate::app) fn Setup(props: &Props) -> Html {
     let step = use_state(|| Step::Credentials);
-    let setup_token = use_memo((), |()| take_setup_token());
+    let token = use_memo((), |()| take_token());
     let registration = use_registration();
-    if let Some(reason) = registration.filter(|_| setup_token.is_none()).as_ref().and_then(closed) {
+    let ticket = match (&*token, props.route) {
+        (None, _) => None,
+        (Some(token), Route::Invitation) => Some(Ticket::Invitation(token.clone())),
+        (Some(token), _) => Some(Ticket::Setup(token.clone())),
+    };
+    if let Some(reason) = registration.as_ref().and_then(|known| closed(known, ticket.as_ref())) {
         return html!(
             <Frame title="You need a link">
                 <p data-test="closed">{ reason }</p>
@@ -48,6 +66,13 @@ pub(in crate::app) fn Setup() -> Html {
     match &*step {
         Step::Credentials => html!(
             <Frame title="Create your account" lead="Everything is encrypted here, before it leaves this browser.">
+                if let Some(Ticket::Invitation(_)) = ticket {
+                    <div data-test="invited">
+                        <Alert inline=true r#type={AlertType::Info} title="You are invited">
+                            { "This link makes one account, once. Whoever invited you cannot read what you back up." }
+                        </Alert>
+                    </div>
+                }
                 <Credentials ondone={to(Step::Keep)} />
                 <SignInLink />
             </Frame>
@@ -55,19 +80,21 @@ pub(in crate::app) fn Setup() -> Html {
         Step::Keep(kit) => html!(<Keep kit={kit.clone()} ondone={to(Step::Confirm)} />),
         Step::Confirm(kit) => html!(
             <Frame title="Is it in a safe place?" lead="Type one group of your recovery key from where you keep it.">
-                <Confirm kit={kit.clone()} setup_token={(*setup_token).clone()} onback={to(Step::Keep)} />
+                <Confirm kit={kit.clone()} {ticket} onback={to(Step::Keep)} />
             </Frame>
         ),
     }
 }
 
-/// Why nobody can make an account without a link here, if so.
-fn closed(registration: &RegistrationResponse) -> Option<&'static str> {
-    match registration {
-        RegistrationResponse { setup_required: true, .. } => Some(SETUP_LINK),
-        RegistrationResponse { open: false, .. } => {
-            Some("New accounts are closed here. Ask whoever runs this server.")
-        }
+/// Why nobody can make an account with that here, if so. Whether a link is still good only the server can say, once it
+/// is used.
+fn closed(registration: &RegistrationResponse, ticket: Option<&Ticket>) -> Option<&'static str> {
+    let RegistrationResponse { setup_required, mode } = registration;
+    match (ticket, setup_required, mode) {
+        (Some(Ticket::Setup(_)), ..) => None,
+        (_, true, _) => Some(SETUP_LINK),
+        (_, false, RegistrationMode::Closed) => Some(CLOSED),
+        (None, false, RegistrationMode::Invite) => Some(INVITED_ONLY),
         _ => None,
     }
 }
@@ -77,9 +104,9 @@ fn SignInLink() -> Html {
     html!(<p><Link<Route> to={Route::SignIn}>{ "I have an account" }</Link<Route>></p>)
 }
 
-/// The token of the setup link. It stands behind the `#`, which no server sees, and goes from the address and the
+/// The token of the setup link, or of an invitation. It stands behind the `#`, which no server sees, and goes from the address and the
 /// history at once.
-fn take_setup_token() -> Option<String> {
+fn take_token() -> Option<String> {
     let location = window().location();
     let token = location.hash().ok()?.strip_prefix('#').filter(|token| !token.is_empty())?.to_owned();
     let path = location.pathname().unwrap_or_else(|_| "/".to_owned());
