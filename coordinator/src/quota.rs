@@ -8,6 +8,7 @@ use protocol::error::ErrorCode;
 use server::error::ApiError;
 use sqlx::PgConnection;
 
+use crate::db::refs::Applying;
 use crate::db::users::Usage;
 use crate::db::{self, AccountKey};
 use crate::error::ApiResult;
@@ -51,15 +52,21 @@ pub async fn check_commit(conn: &mut PgConnection, account: AccountKey) -> ApiRe
     }
 }
 
-/// May the account commit a deletion that newly refers to so many bytes, whoever planned them?
+/// May the account commit a deletion whose references were applied? What it newly refers to counts, whoever planned it.
 ///
 /// # Errors
 /// [`ErrorCode::QuotaExceeded`].
-pub async fn check_deletion(conn: &mut PgConnection, account: AccountKey, added_bytes: u64) -> ApiResult<()> {
+pub async fn check_deletion(
+    conn: &mut PgConnection,
+    account: AccountKey,
+    applied: Applying,
+) -> ApiResult<()> {
     let refused = match check_commit(conn, account).await {
         Ok(()) => return Ok(()),
         Err(refused) => refused,
     };
+    // Looks at all that the source refers to, and so only where it matters.
+    let added_bytes = db::refs::count_added_bytes(conn, applied).await?;
     if db::users::overdraw(conn, account, added_bytes).await? { Ok(()) } else { Err(refused) }
 }
 

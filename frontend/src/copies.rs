@@ -46,7 +46,7 @@ pub fn judge(status: &SourcesResponse, files: u64) -> Copies {
     if fewest >= status.write_zones {
         return Copies {
             safety: Safety::Durable,
-            sentence: format!("All {} have at least {}.", files_word(files), copies_word(fewest)),
+            sentence: format!("{} at least {}.", all_have(files), copies_word(fewest)),
             explanation: format!(
                 "{} of {} get another copy as soon as enough nodes are up.",
                 parts_word(short(status.replicas)),
@@ -70,6 +70,15 @@ pub fn judge(status: &SourcesResponse, files: u64) -> Copies {
     }
 }
 
+/// Old versions are kept when the last file is deleted.
+fn all_have(files: u64) -> String {
+    match files {
+        0 => "Everything that is kept has".to_owned(),
+        1 => "Your file has".to_owned(),
+        files => format!("All {} have", files_word(files)),
+    }
+}
+
 fn protected(status: &SourcesResponse, files: u64) -> Copies {
     let place = if status.single_machine { ", all on this machine" } else { "" };
     let explanation = match (status.replicas, status.single_machine) {
@@ -81,13 +90,9 @@ fn protected(status: &SourcesResponse, files: u64) -> Copies {
     };
     Copies {
         safety: Safety::Protected,
-        sentence: format!("{} {}{place}.", have(files), copies_word(status.replicas)),
+        sentence: format!("{} {}{place}.", all_have(files), copies_word(status.replicas)),
         explanation: explanation.to_owned(),
     }
-}
-
-fn have(files: u64) -> String {
-    if files == 1 { "Your file has".to_owned() } else { format!("All {} have", files_word(files)) }
 }
 
 fn files_word(files: u64) -> String {
@@ -132,6 +137,8 @@ mod tests {
         assert_eq!(copies.safety, Safety::Protected);
         assert_eq!(copies.sentence, "All 52 files have 3 copies.");
         assert_eq!(judge(&status(&[(3, 2)], false), 1).sentence, "Your file has 3 copies.");
+        let deleted = judge(&status(&[(3, 2)], false), 0);
+        assert_eq!(deleted.sentence, "Everything that is kept has 3 copies.");
     }
 
     #[test]

@@ -65,8 +65,7 @@ pub async fn commit_upload(
     };
     apply_references(&mut tx, to, &envelope.head, flags).await?;
     if upload.removes {
-        let added_bytes = db::refs::count_added_bytes(&mut tx, to).await?;
-        quota::check_deletion(&mut tx, caller.account(), added_bytes).await?;
+        quota::check_deletion(&mut tx, caller.account(), to).await?;
     }
     let answer = append(&mut tx, &caller, upload.vault, Some(source), &envelope, &request.key).await?;
     db::uploads::delete(&mut tx, upload.key).await?;
