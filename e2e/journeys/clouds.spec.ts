@@ -5,7 +5,7 @@ import { expect, test } from '@playwright/test';
 import { createAccount, entry, look, open, restore, signIn, transferDone, watchConsole } from '../fixtures/app.ts';
 import { Folder, noise, sha256 } from '../fixtures/files.ts';
 import { Stack } from '../fixtures/stack.ts';
-import { browserThatTrusts } from '../fixtures/trust.ts';
+import { browserThatTrusts, protocols } from '../fixtures/trust.ts';
 
 test('what was backed up over TLS to disks and clouds comes back from the clouds alone', async ({}, testInfo) => {
   test.setTimeout(25 * 60_000);
@@ -17,11 +17,7 @@ test('what was backed up over TLS to disks and clouds comes back from the clouds
     const page = await context.newPage();
     const complaints = watchConsole(page);
     const { passphrase } = await createAccount(page, await stack.setupLink(), 'alice@example.com');
-    const protocol = await page.evaluate(() => {
-      const [navigation] = performance.getEntriesByType('navigation');
-      return [location.protocol, (navigation as PerformanceNavigationTiming).nextHopProtocol];
-    });
-    expect(protocol).toEqual(['https:', 'h2']);
+    expect(await protocols(page)).toEqual(['https:', 'h2']);
 
     await open(page, 'Files');
     const big = await folder.writeNoise('big.bin', 20 * 1024 * 1024, 'big');

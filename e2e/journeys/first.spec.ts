@@ -1,4 +1,4 @@
-// The first journey: a folder goes through the browser to three nodes, and comes back.
+// The first journey, over TLS with HTTP/2: a folder goes through the browser to three nodes, and comes back.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
@@ -6,6 +6,7 @@ import { unzipSync } from 'fflate';
 import { createAccount, entry, look, open, restore, signIn, transferDone, watchConsole } from '../fixtures/app.ts';
 import { Folder, noise, sha256 } from '../fixtures/files.ts';
 import { Stack } from '../fixtures/stack.ts';
+import { browserThatTrusts, protocols } from '../fixtures/trust.ts';
 
 const LOGIN = 'alice@example.com';
 const BIG_BYTES = 100 * 1024 * 1024;
@@ -13,22 +14,26 @@ const BIG_BYTES = 100 * 1024 * 1024;
 let stack: Stack;
 let folder: Folder;
 let restored: Folder;
+let trusting: Awaited<ReturnType<typeof browserThatTrusts>>;
 
-test.beforeAll(async () => {
+test.beforeAll(async ({}, testInfo) => {
   test.setTimeout(25 * 60_000);
-  stack = await Stack.start(4);
+  stack = await Stack.start(4, ['--tls']);
+  trusting = await browserThatTrusts(join(stack.data, 'tls/ca.pem'), testInfo.project.use.launchOptions ?? {});
   folder = await Folder.make();
   restored = await Folder.make();
 });
 
 test.afterAll(async () => {
+  await trusting?.close();
   await stack?.stop();
   await folder?.remove();
   await restored?.remove();
 });
 
-test('a folder goes through the browser to three nodes, and comes back', async ({ browser }) => {
+test('a folder goes through the browser to three nodes, and comes back', async ({}, testInfo) => {
   test.setTimeout(15 * 60_000);
+  const [browser, options] = [trusting.browser, testInfo.project.use];
   const files = new Map<string, Buffer>();
   for (let n = 0; n < 50; n += 1) {
     const name = `sub ${n % 5}/file-${n}.${['txt', 'jpg', 'mp4', 'pdf', 'bin'][n % 5]}`;
@@ -37,10 +42,11 @@ test('a folder goes through the browser to three nodes, and comes back', async (
   for (const [name, content] of files) await folder.write(`papers/${name}`, content);
   const big = await folder.writeNoise('big.bin', BIG_BYTES, 'big');
 
-  const first = await browser.newContext();
+  const first = await browser.newContext(options);
   const page = await first.newPage();
   const complaints = watchConsole(page);
   const keys = await createAccount(page, await stack.setupLink(), LOGIN);
+  expect(await protocols(page)).toEqual(['https:', 'h2']);
 
   await open(page, 'Overview');
   await look(page, 'overview-empty');
@@ -70,7 +76,7 @@ test('a folder goes through the browser to three nodes, and comes back', async (
   await expect(page.getByRole('heading', { name: 'Unlock' }).or(page.getByRole('heading', { name: 'Sign in' }))).toBeVisible();
   await first.close();
 
-  const fresh = await browser.newContext();
+  const fresh = await browser.newContext(options);
   const again = await fresh.newPage();
   complaints.push(...watchConsole(again));
   await signIn(again, stack.origin, LOGIN, 'quite another passphrase');

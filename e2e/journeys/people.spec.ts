@@ -1,4 +1,5 @@
-// Two people: the operator invites, the other backs up until their quota is full, and deletes all the same.
+// Two people: the operator invites, the other backs up until their quota is full, and deletes all the same. Their
+// browsers reach the coordinator alone, which passes on what is the nodes'.
 import { expect, type Page, test } from '@playwright/test';
 import { createAccount, entry, look, open, transferDone, watchConsole } from '../fixtures/app.ts';
 import { Folder } from '../fixtures/files.ts';
@@ -26,12 +27,14 @@ function user(page: Page, login: string) {
 
 test('somebody is invited, fills their quota, and makes room', async ({ browser }) => {
   test.setTimeout(25 * 60_000);
-  const stack = await Stack.start(3);
+  const stack = await Stack.start(3, [], { TRIPLICATE_RELAY: 'all' });
   const folder = await Folder.make();
   try {
     const hers = await (await browser.newContext()).newPage();
     const his = await (await browser.newContext()).newPage();
     const complaints = [watchConsole(hers), watchConsole(his)];
+    const asked: URL[] = [];
+    his.context().on('request', (request) => asked.push(new URL(request.url())));
     await createAccount(hers, await stack.setupLink(), OPERATOR);
 
     await his.goto(stack.origin);
@@ -94,6 +97,8 @@ test('somebody is invited, fills their quota, and makes room', async ({ browser 
     await expect(log.filter({ hasText: 'Used the invitation' })).toContainText(GUEST);
     await expect(log.filter({ hasText: 'Invited somebody, as a member' })).toContainText('127.0.0.1');
     await lookAtBoth(hers, 'audit-log');
+    expect(asked.filter((url) => url.pathname.startsWith('/api/v1/relay/')).length).toBeGreaterThan(0);
+    expect(new Set(asked.map((url) => url.origin))).toEqual(new Set([stack.origin]));
     expect(complaints.flat()).toEqual([]);
   } finally {
     await stack.stop();

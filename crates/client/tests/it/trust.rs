@@ -191,7 +191,8 @@ async fn a_vault_added_or_hidden_by_the_server_is_refused() {
 
 #[tokio::test]
 async fn what_the_server_claims_to_hold_and_does_not_give_back_ends_unverified() {
-    let mut cluster = Cluster::start(1).await;
+    // An audit that came before the client would empty the node.
+    let mut cluster = Cluster::start_with(1, &[("TRIPLICATE_AUDIT_FAILURES", "1000")]).await;
     let vault = Device::default().sign_up(&cluster).await.open_vault().await.expect("opens");
     let files = [("file", noise(1, 3 << 20))];
     back_up(&vault, &files).await.expect("backs up");
