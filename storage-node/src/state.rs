@@ -175,6 +175,15 @@ impl Node {
         Ok(bytes)
     }
 
+    /// Many at once.
+    pub(crate) async fn read_together(&self, ids: &[BlobId]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let read = self.store.read_together(ids).await?;
+        for bytes in read.iter().flatten() {
+            self.meters.read.add(1, bytes.len() as u64);
+        }
+        Ok(read)
+    }
+
     /// What the coordinator thought of this node at its last heartbeat.
     pub(crate) fn state(&self) -> Option<NodeState> {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -26,7 +26,7 @@ mod verified;
 mod work;
 mod writer;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -253,6 +253,33 @@ impl Store {
             }
         }
         Ok(None)
+    }
+
+    /// Whether the medium gives blobs sooner together than one after the other.
+    pub fn reads_together(&self) -> bool {
+        matches!(self.log, Log::Cloud(_))
+    }
+
+    /// The bytes of several blobs, each as [`Self::read`] gives it.
+    ///
+    /// # Errors
+    /// When index or medium fail.
+    pub async fn read_together(&self, ids: &[BlobId]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let found = ids.iter().map(|id| Ok(self.index.get(id)?.map(|at| (*id, at))));
+        let found: Vec<_> = found.collect::<Result<Vec<_>, StoreError>>()?.into_iter().flatten().collect();
+        let read = self.log.read_blobs(&found).await?;
+        let read = found.iter().map(|(id, _)| *id).zip(read);
+        let mut read: HashMap<BlobId, Bytes> =
+            read.filter_map(|(id, bytes)| bytes.map(|bytes| (id, bytes))).collect();
+        let mut all = Vec::with_capacity(ids.len());
+        for id in ids {
+            // What moved meanwhile is elsewhere by now, and what is damaged is said for itself.
+            all.push(match read.remove(id) {
+                Some(bytes) => Some(bytes),
+                None => self.read(id).await?,
+            });
+        }
+        Ok(all)
     }
 
     /// The digest of each part of the inventory: octets.

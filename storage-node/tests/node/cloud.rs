@@ -107,6 +107,17 @@ async fn ten_thousand_small_blobs_take_fewer_than_fifty_uploads() {
     assert!(uploads < 50, "{uploads}");
     assert_eq!(node.ready().await.1["blobs"], 10_000);
     assert!(node.has(&blobs[9_999]).await);
+    // And back in batches, whatever their order.
+    let before = medium.fake_dropbox().calls("download");
+    for batch in blobs.chunks(256) {
+        let mut wanted: Vec<u32> = (0..batch.len() as u32).collect();
+        wanted.reverse();
+        let read = node.read_batch(batch, &wanted).await.bytes().await.unwrap();
+        let expected: Vec<u8> = batch.iter().rev().flat_map(|blob| blob.bytes.to_vec()).collect();
+        assert!(read == expected);
+    }
+    let downloads = medium.fake_dropbox().calls("download") - before;
+    assert!(downloads < 200, "{downloads}");
     node.stop().await;
 }
 

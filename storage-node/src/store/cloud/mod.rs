@@ -21,6 +21,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use protocol::id::{BlobId, StoreId};
 
 use super::error::StoreError;
@@ -40,6 +41,10 @@ pub use error::CloudError;
 pub use place::{CloudPlace, Dropbox, Patience, Provider, S3};
 
 const TRASH: &str = "trash/";
+/// Bytes between two blobs that are read along with them: as many as come in the time of one more request.
+const GAP_BYTES: u64 = 256 << 10;
+/// Bytes of one request at most.
+const RUN_BYTES: u64 = 8 << 20;
 
 /// The objects of one store, and what is known of them.
 #[derive(Debug)]
@@ -75,6 +80,31 @@ impl WholePack {
     }
 }
 
+/// Where a record's payload ends in its pack.
+fn end_of(at: Location) -> u64 {
+    at.offset + HEADER_LEN as u64 + u64::from(at.len)
+}
+
+/// Which of the places are read by one request: of one pack, in ascending order, with little between them.
+fn runs(places: &[Location]) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..places.len()).collect();
+    order.sort_unstable_by_key(|index| places[*index].place());
+    let mut runs: Vec<Vec<usize>> = Vec::new();
+    for index in order {
+        let at = places[index];
+        if let Some(run) = runs.last_mut() {
+            let (first, last) = (places[run[0]], places[run[run.len() - 1]]);
+            let is_near = at.pack == last.pack && at.offset <= end_of(last) + GAP_BYTES;
+            if is_near && end_of(at) - first.offset <= RUN_BYTES {
+                run.push(index);
+                continue;
+            }
+        }
+        runs.push(vec![index]);
+    }
+    runs
+}
+
 impl CloudLog {
     /// A blob, if its record is the one asked for, undamaged. None: it is not, or its pack is gone.
     pub(crate) async fn read_blob(&self, id: &BlobId, at: Location) -> Result<Option<Bytes>, StoreError> {
@@ -83,7 +113,35 @@ impl CloudLog {
         Ok(read.and_then(|record| pack::payload_of(record.into(), id, at)))
     }
 
-    /// The same, for threads that may block.
+    /// The same of many blobs: those that lie near each other in one request, because a request costs as much time as
+    /// megabytes, and providers count requests.
+    pub(crate) async fn read_blobs(
+        &self,
+        wanted: &[(BlobId, Location)],
+    ) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let places: Vec<Location> = wanted.iter().map(|(_, at)| *at).collect();
+        let runs = runs(&places).into_iter().map(async |run| {
+            let first = places[run[0]];
+            let end = run.iter().map(|index| end_of(places[*index])).max().unwrap_or(first.offset);
+            let mut bytes = None;
+            if self.len_of(first.pack).is_some_and(|len| len >= end) {
+                bytes = self.objects.read(path(first.pack), first.offset..end).await?;
+            }
+            Ok::<_, StoreError>((run, first.offset, bytes))
+        });
+        let mut blobs = vec![None; wanted.len()];
+        for (run, start, bytes) in try_join_all(runs).await? {
+            let Some(bytes) = bytes else { continue };
+            for index in run {
+                let (id, at) = &wanted[index];
+                let record = (at.offset - start) as usize..(end_of(*at) - start) as usize;
+                blobs[index] = pack::payload_of(bytes[record].to_vec(), id, *at);
+            }
+        }
+        Ok(blobs)
+    }
+
+    /// The same as [`Self::read_blob`], for threads that may block.
     pub(crate) fn reread_blob(&self, id: &BlobId, at: Location) -> Result<Option<Bytes>, StoreError> {
         let Some(range) = self.record_range(at) else { return Ok(None) };
         let read = self.objects.read_blocking(path(at.pack), range)?;
@@ -92,7 +150,7 @@ impl CloudLog {
 
     /// None if the pack is gone, or ends earlier.
     fn record_range(&self, at: Location) -> Option<std::ops::Range<u64>> {
-        let end = at.offset + HEADER_LEN as u64 + u64::from(at.len);
+        let end = end_of(at);
         self.len_of(at.pack).filter(|len| *len >= end).map(|_| at.offset..end)
     }
 

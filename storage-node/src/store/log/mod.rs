@@ -106,6 +106,21 @@ impl Log {
         read.map_err(|source| StoreError::ReadPack { pack: at.pack, source })
     }
 
+    /// The same of many blobs.
+    pub(crate) async fn read_blobs(
+        &self,
+        wanted: &[(BlobId, Location)],
+    ) -> Result<Vec<Option<Bytes>>, StoreError> {
+        if let Self::Cloud(cloud) = self {
+            return cloud.read_blobs(wanted).await;
+        }
+        let mut blobs = Vec::with_capacity(wanted.len());
+        for (id, at) in wanted {
+            blobs.push(self.read_blob(id, *at).await?);
+        }
+        Ok(blobs)
+    }
+
     /// The same, past all caches; blocks.
     pub(crate) fn reread_blob(&self, id: &BlobId, at: Location) -> Result<Option<Bytes>, StoreError> {
         let read = match self {
