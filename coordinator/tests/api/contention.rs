@@ -133,10 +133,11 @@ async fn a_walk_ends_while_its_node_is_being_changed() {
     let server = Server::start_with(Options { upkeep, ..Options::default() }).await;
     Node::up(&server, "zone").await;
     server.sql("UPDATE nodes SET intent = 'drain'").await;
-    server.sql("INSERT INTO sweeps (node_id) SELECT id FROM nodes ON CONFLICT DO NOTHING").await;
-    // Whoever changes a node goes on to begin a walk over it, for which it would wait until the walk ends.
+    // Whoever changes a node goes on to begin a walk over it, for which it would wait until the walk ends. The walk comes
+    // last here, because the server's own first look may still be under way.
     let mut changing = server.state.begin().await.unwrap();
     sqlx::query("SELECT id FROM nodes FOR NO KEY UPDATE").execute(&mut *changing).await.unwrap();
+    server.sql("INSERT INTO sweeps (node_id) SELECT id FROM nodes ON CONFLICT DO NOTHING").await;
     let patience = Duration::from_secs(50);
     let step = tokio::time::timeout(patience, sweep::step(&server.state));
     step.await.expect("it waits for the node").unwrap();
