@@ -27,6 +27,9 @@ impl Default for ReaderLimits {
     }
 }
 
+/// How long a client may take to end a connection that is over.
+const LINGER: Duration = Duration::from_secs(2);
+
 /// A stream whose writes fail with [`io::ErrorKind::TimedOut`] when the other side is too slow to take them.
 pub(super) struct SlowReaderGuard<S> {
     stream: S,
@@ -35,11 +38,13 @@ pub(super) struct SlowReaderGuard<S> {
     waiting: Option<Pin<Box<Sleep>>>,
     /// Since writes began to wait: start and bytes of the current window.
     window: Option<(Instant, u64)>,
+    /// Set while the client's end of the connection is waited for.
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> SlowReaderGuard<S> {
     pub(super) fn new(stream: S, limits: ReaderLimits) -> Self {
-        Self { stream, limits, waiting: None, window: None }
+        Self { stream, limits, waiting: None, window: None, lingering: None }
     }
 
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
@@ -89,7 +94,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for SlowReaderGuard<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for SlowReaderGuard<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for SlowReaderGuard<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.get_mut().poll_guarded(cx, |stream, cx| stream.poll_write(cx, buf))
     }
@@ -110,7 +115,22 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for SlowReaderGuard<S> {
         Pin::new(&mut self.get_mut().stream).poll_flush(cx)
     }
 
+    /// Reads what the client still sends, briefly, and throws it away: to close a connection of which something is unread
+    /// resets it, and the client loses the end of its answer.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        let lingering = this.lingering.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        if lingering.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut bytes = [0; 4096];
+        loop {
+            let mut buf = ReadBuf::new(&mut bytes);
+            let read = ready!(Pin::new(&mut this.stream).poll_read(cx, &mut buf));
+            if read.is_err() || buf.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 }
